@@ -1,0 +1,20 @@
+"""Many callers at the same moment."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+def race(number: int, call: Callable[[int], Result]) -> list[Result]:
+    """Run `call(0)` to `call(number - 1)` in as many threads, started at one barrier; their results in that order."""
+    barrier = threading.Barrier(number)
+
+    def runner(index: int) -> Result:
+        barrier.wait(60)
+        return call(index)
+
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(runner, range(number)))
