@@ -45,6 +45,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,7 +75,7 @@ Statements = Callable[[], AbstractContextManager[list[str]]]
 def pytest_configure(config: pytest.Config) -> None:
     """The controller makes the run's folder; the workers are told where it is."""
     given = getattr(config, "workerinput", None)
-    config.stash[RUN] = Run(given["run_folder"], given["workerid"]) if given else OwnedRun("main")
+    config.stash[RUN] = Run(Path(given["run_folder"]), given["workerid"]) if given else OwnedRun("main")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -41,11 +41,14 @@ def migrate(url: str, folder: Path) -> None:
 
 
 def reset(app: Flask) -> None:
-    """Forget what the application remembers of an emptied database."""
-    app.extensions["gatehouse"].reset()
+    """Forget what the application remembers of an emptied database: every part of it that remembers has `reset`."""
+    for name, part in app.extensions.items():
+        if name.startswith("gatehouse.") and hasattr(part, "reset"):
+            part.reset()
 
 
 def close(app: Flask) -> None:
     """Close the connections of an application that is not needed any more."""
     with app.app_context():
+        reset(app)
         app.extensions["sqlalchemy"].engine.dispose()
