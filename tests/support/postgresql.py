@@ -14,10 +14,9 @@ from tests.support.processes import Program, clean_environment, free_port, wait_
 from tests.support.run import Run
 
 SUPERUSER = "gatehouse"
-# Nothing here has to survive a power cut, and every test waits for these writes.
+# Nothing here has to survive a power cut. What is committed still survives `kill -9`.
 SETTINGS = {
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",

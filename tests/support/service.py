@@ -54,7 +54,11 @@ class Service:
             env=clean_environment(PYTHONUNBUFFERED=1, **self.settings),
             cwd=self.folder,
         )
-        wait_until(self.ready, "the service is ready", 60)
+        try:
+            wait_until(self.ready, "the service is ready", 60)
+        except TimeoutError as error:
+            self.kill()
+            raise TimeoutError(f"{error}\n{self.log}") from None
 
     def ready(self) -> bool:
         """Whether it says that it is ready."""
