@@ -1,0 +1,50 @@
+"""The service, assembled top to bottom. `app` is built when it is first asked for; importing builds nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask
+from flask_migrate import Migrate
+
+from auth import commands, database, endpoint, hashing, headers, keys, logs, provider, revocations, server, tokens
+from auth.flows import REGISTRY
+from config import ROOT, Settings, load
+from models import db
+
+
+def create_app(config: Mapping[str, Any] | Settings | None = None) -> Flask:
+    """The service with the settings of the environment and `.env`, or with those of `config` alone.
+
+    Raises config.SettingsError, naming every setting that is unknown, malformed or unsafe.
+    """
+    settings = load(config)
+    app = Flask(
+        "gatehouse", root_path=str(ROOT), instance_path=str(settings.instance_path.resolve()), static_folder=None
+    )
+    app.extensions["gatehouse.settings"] = settings
+    app.json = provider.OrjsonProvider(app)
+    logs.init_app(app, settings)
+    database.init_app(app, settings)
+    Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
+    hashing.init_app(app, settings)
+    keys.init_app(app)
+    tokens.init_app(app, settings)
+    revocations.init_app(app)
+    endpoint.init_app(app)
+    headers.init_app(app, settings)
+    for blueprint in REGISTRY:
+        app.register_blueprint(blueprint)
+    commands.init_app(app)
+    return app
+
+
+def __getattr__(name: str) -> Flask:
+    if name != "app":
+        raise AttributeError(name)
+    globals()["app"] = built = create_app()
+    return built
+
+
+if __name__ == "__main__":
+    chosen = load()
+    server.run(create_app(chosen), chosen)

@@ -1,0 +1,187 @@
+"""The unit of work: one connection and at most one transaction a request; the door alone commits it.
+
+A read runs by itself; the first statement that writes begins the transaction (on SQLite as IMMEDIATE, so that writers
+queue and none fails half-way). `release` gives the connection back before a password is hashed. `apart` is a
+transaction of its own for what must stand although the request fails.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import Connection, CursorResult, Executable, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
+
+from config import Settings
+from models import db
+
+BUSY_SECONDS = 1.5
+QUEUE_SECONDS = 5.0
+SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA foreign_keys=ON",
+    f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}",
+    # The write-ahead log is synced at checkpoints: killing the process loses nothing, losing power may lose the last
+    # transactions and never corrupts.
+    "PRAGMA synchronous=NORMAL",
+    "PRAGMA temp_store=MEMORY",
+    # Deleted secrets leave no trace in the file.
+    "PRAGMA secure_delete=ON",
+)
+
+Values = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+
+
+class Unit:
+    """The connection of one unit of work, what it has begun, and what shall happen once it is committed."""
+
+    __slots__ = ("connection", "events", "queued", "revoked", "writing")
+
+    def __init__(self) -> None:
+        self.connection: Connection | None = None
+        self.writing = False
+        self.queued = False
+        self.events: list[Any] = []
+        self.revoked: list[Any] = []
+
+    def close(self) -> None:
+        """Give the connection back; what was not committed is undone."""
+        connection, self.connection = self.connection, None
+        try:
+            if connection is not None:
+                connection.close()
+        finally:
+            self.writing = False
+            if self.queued:
+                self.queued = False
+                _write_queue.release()
+
+
+_current: ContextVar[Unit | None] = ContextVar("unit", default=None)
+_write_queue = threading.Lock()
+
+
+def current() -> Unit:
+    """The unit of work of this request; made when first asked for."""
+    unit = _current.get()
+    if unit is None:
+        unit = Unit()
+        _current.set(unit)
+    return unit
+
+
+def begun() -> Unit | None:
+    """The unit of work of this request, if it has one."""
+    return _current.get()
+
+
+def end() -> None:
+    """End the request's unit; what was not committed is undone."""
+    unit = _current.get()
+    if unit is not None:
+        _current.set(None)
+        unit.close()
+
+
+def execute(statement: Executable, values: Values = None) -> CursorResult[Any]:
+    """Run a Core statement in the unit of work; raises IntegrityError, and OperationalError when the store is away."""
+    unit = _current.get() or current()
+    connection = unit.connection
+    if connection is None:
+        connection = unit.connection = db.engine.connect()
+    if not unit.writing and not getattr(statement, "is_select", False):
+        _begin(unit, connection)
+    result: CursorResult[Any] = connection.execute(statement, values)  # type: ignore[arg-type]
+    return result
+
+
+def release() -> None:
+    """Hold no connection while something slow happens. Refuses when something was written: it would be lost."""
+    unit = _current.get()
+    if unit is None:
+        return
+    if unit.writing:
+        raise RuntimeError("a connection with unsaved changes must not be released")
+    unit.close()
+
+
+@contextmanager
+def apart() -> Iterator[Unit]:
+    """A transaction of its own, beside the request's; committed when the block ends without an exception."""
+    outer = _current.get()
+    if outer is not None and outer.writing:
+        raise RuntimeError("a transaction of its own cannot begin while the request's is writing")
+    if outer is not None:
+        outer.close()
+    unit = Unit()
+    token = _current.set(unit)
+    try:
+        unit.connection = db.engine.connect()
+        with unit.connection.begin():
+            yield unit
+    finally:
+        _current.reset(token)
+        unit.close()
+
+
+def _begin(unit: Unit, connection: Connection) -> None:
+    """Begin to write. SQLite knows one writer: threads queue here in turn, so that none starves in its busy loop."""
+    sqlite = connection.dialect.name == "sqlite"
+    if sqlite:
+        if not _write_queue.acquire(timeout=QUEUE_SECONDS):
+            raise OperationalError("BEGIN IMMEDIATE", None, TimeoutError("the queue of writers is too long"))
+        unit.queued = True
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if sqlite else "BEGIN")
+    unit.writing = True
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Configure the engine: autocommit until `_begin`, few connections, short waits."""
+    postgresql = settings.sqlalchemy_url.startswith("postgresql")
+    if not postgresql:
+        settings.instance_path.mkdir(parents=True, exist_ok=True)
+    app.config["SQLALCHEMY_DATABASE_URI"] = settings.sqlalchemy_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
+        "isolation_level": "AUTOCOMMIT",
+        "pool_size": 8,
+        "max_overflow": 0 if postgresql else 24,
+        "pool_timeout": BUSY_SECONDS,
+        "pool_pre_ping": False,
+        **({"connect_args": _postgresql_arguments()} if postgresql else {}),
+    }
+    db.init_app(app)
+    with app.app_context():
+        if not postgresql:
+            event.listen(db.engine, "connect", _configure_sqlite)
+
+
+def _postgresql_arguments() -> dict[str, Any]:
+    return {
+        "connect_timeout": 2,
+        "options": "-c timezone=UTC -c statement_timeout=5000 -c lock_timeout=4000"
+        " -c idle_in_transaction_session_timeout=10000",
+        "application_name": "gatehouse",
+    }
+
+
+def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in SQLITE_PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def by_dialect(build: Callable[[Any], Executable]) -> Executable:
+    """The statement that `build` makes from the INSERT of the database in use (they differ in ON CONFLICT)."""
+    return _built(build, db.engine.dialect.name)
+
+
+@cache
+def _built(build: Callable[[Any], Executable], dialect: str) -> Executable:
+    return build(sqlite.insert if dialect == "sqlite" else postgresql.insert)

@@ -1,0 +1,99 @@
+"""What happened: the names, `record` inside the transaction, `dispatch` after it.
+
+A row is written in the transaction of what it tells of, so that neither exists without the other. Whoever wants to
+know (notices, metrics, logs) subscribes and is called once the transaction is committed.
+"""
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from flask import g, has_request_context, request
+from sqlalchemy import insert
+
+from auth import crypto, database
+from models import AuditEvent, now
+
+log = logging.getLogger("gatehouse.events")
+
+# Every name, with what it tells. docs/events.md is made from this table.
+NAMES = {
+    "account.registered": "A person registered.",
+    "login.succeeded": "A session began; `amr` says by which proofs.",
+    "login.failed": "A proof of a sign-in was wrong, or the account may not sign in; `reason` says which.",
+    "session.revoked": "One session was ended; `why` says by what.",
+    "sessions.revoked": "Several sessions of a person were ended; `why` says by what, `count` how many.",
+    "session.replayed": "A refresh token came a second time after its grace; the session was ended.",
+    "account.locked": "The budget of guesses at an account was exhausted.",
+    "keys.rotated": "A new signing key took over.",
+}
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened, as subscribers see it."""
+
+    name: str
+    at: datetime
+    user_id: int | None
+    session_id: str | None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+_subscribers: list[Callable[[Event], None]] = []
+_insert = insert(AuditEvent)
+
+
+def subscribe(subscriber: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Call `subscriber` with every event once its transaction is committed; usable as a decorator."""
+    _subscribers.append(subscriber)
+    return subscriber
+
+
+def record(name: str, user_id: int | None = None, session_id: str | None = None, **data: Any) -> None:
+    """Write the event into the current transaction and queue it for the subscribers. `data` must hold no secret."""
+    if name not in NAMES:
+        raise ValueError(f"{name} is not the name of an event")
+    at = now()
+    ip, user_agent, request_id = origin()
+    row = {
+        "at": at, "name": name, "user_id": user_id, "session_id": session_id,
+        "ip": ip, "user_agent": user_agent, "request_id": request_id, "data": data,
+    }  # fmt: skip
+    database.execute(_insert, row)
+    database.current().events.append(Event(name, at, user_id, session_id, data))
+
+
+def dispatch(happened: list[Event]) -> None:
+    """Tell the subscribers. What one of them gets wrong is logged and harms neither the others nor the answer."""
+    for event in happened:
+        for subscriber in _subscribers:
+            try:
+                subscriber(event)
+            except Exception:
+                log.exception("a subscriber failed", extra={"event_name": event.name})
+
+
+def origin() -> tuple[str | None, str | None, str | None]:
+    """Address, user agent and request id of the request under way; nothing outside of one."""
+    if not has_request_context():
+        return None, None, None
+    return request.remote_addr, one_line(request.headers.get("User-Agent", ""))[:256], request_id()
+
+
+def request_id() -> str:
+    """The id of this request, in its answer, its log lines and its events."""
+    found: str | None = g.get("request_id")
+    if found is None:
+        found = g.request_id = crypto.random_id()
+    return found
+
+
+def one_line(text: str) -> str:
+    """The text without anything that could begin a line or move a cursor, for logs and records."""
+    return _CONTROL.sub(" ", text)

@@ -1,0 +1,118 @@
+"""Shared types of request fields. Each refuses what it must and says so; none repeats what was sent.
+
+Texts are normalised to NFKC first, so that what looks the same is the same (Unicode annex 15).
+"""
+
+import re
+import unicodedata
+from typing import Annotated, ClassVar
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+USERNAME_MAX = 80
+EMAIL_MAX = 120
+PASSWORD_MAX = 256
+IDENTIFIER_MAX = 256
+SECRET_MAX = 128
+_USERNAME_MARKS = frozenset("._-")
+_PLAIN_EMAIL = re.compile(r"[!-~]{1,64}@[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+", re.ASCII | re.IGNORECASE)
+
+
+def normal(text: str) -> str:
+    """The form in which a text is kept: NFKC."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
+
+def key(text: str) -> str:
+    """The form in which names and addresses are compared: NFKC, without case."""
+    return text.lower() if text.isascii() else normal(normal(text).casefold())
+
+
+def skeleton(username: str) -> str:
+    """The form in which usernames that look alike are the same (after Unicode annex 39)."""
+    return key(username)
+
+
+def _printable(text: str) -> str:
+    if any(unicodedata.category(character)[0] == "C" for character in text):
+        raise ValueError("must not contain control or invisible characters")
+    return text
+
+
+def _username(text: str) -> str:
+    text = normal(text)
+    if not 3 <= len(text) <= USERNAME_MAX:
+        raise ValueError(f"must have 3 to {USERNAME_MAX} characters")
+    if not all(unicodedata.category(mark)[0] in "LMN" or mark in _USERNAME_MARKS for mark in text):
+        raise ValueError("may contain letters, digits, dots, underscores and hyphens")
+    if unicodedata.category(text[0])[0] not in "LN":
+        raise ValueError("must begin with a letter or a digit")
+    return text
+
+
+def _email(text: str) -> str:
+    text = normal(text)
+    if len(text) > EMAIL_MAX or "@" not in text or "." not in text.rpartition("@")[2]:
+        raise ValueError(f"must be an email address of at most {EMAIL_MAX} characters")
+    try:
+        found = validate_email(text, check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError:
+        raise ValueError("must be an email address") from None
+    if len(found.normalized) > EMAIL_MAX:
+        raise ValueError(f"must be an email address of at most {EMAIL_MAX} characters")
+    return found.normalized
+
+
+def _password(text: str) -> str:
+    text = normal(text)
+    if len(text) > PASSWORD_MAX:
+        raise ValueError(f"must have at most {PASSWORD_MAX} characters")
+    return text
+
+
+# A bound on the raw text keeps every later step cheap; NFKC makes a text at most 18 times longer.
+Username = Annotated[str, Field(max_length=USERNAME_MAX * 4, examples=["alice"]), AfterValidator(_username)]
+Email = Annotated[str, Field(max_length=EMAIL_MAX * 2, examples=["alice@example.com"]), AfterValidator(_email)]
+Password = Annotated[
+    str,
+    Field(
+        max_length=PASSWORD_MAX * 4, examples=["correct horse battery staple"], json_schema_extra={"format": "password"}
+    ),
+    AfterValidator(_password),
+]
+Identifier = Annotated[str, Field(max_length=IDENTIFIER_MAX, examples=["alice"]), AfterValidator(_printable)]
+Secret = Annotated[str, Field(max_length=SECRET_MAX, examples=["1n5V3rYl0ng0paqueS3cret"])]
+Code = Annotated[str, Field(max_length=32, examples=["123456"])]
+Name = Annotated[str, Field(min_length=1, max_length=64, examples=["My phone"]), AfterValidator(_printable)]
+
+
+class Body(BaseModel):
+    """A request body: strict types, no unknown fields. `missing` is the sentence for absent or empty fields."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    missing: ClassVar[str] = ""
+
+
+class Answer(BaseModel):
+    """A response body, as the API document shows it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Message(Answer):
+    """A sentence for the person."""
+
+    message: str
+
+
+class TokensAnswer(Answer):
+    """Tokens in the body, or with `X-Auth-Transport: cookie` only the CSRF token, the others being in cookies."""
+
+    access_token: str | None = None
+    refresh_token: str | None = None
+    csrf_token: str | None = None
+    token_type: str
+    expires_in: int
+    refresh_expires_in: int
+    session_id: str

@@ -1,0 +1,15 @@
+"""The registry: one line a flow. What is listed here is what the service can do."""
+
+from flask import Blueprint
+
+from auth.flows import login, logout, me, operations, refresh, register, sessions
+
+REGISTRY: tuple[Blueprint, ...] = (
+    register.bp,
+    login.bp,
+    refresh.bp,
+    logout.bp,
+    me.bp,
+    sessions.bp,
+    operations.bp,
+)

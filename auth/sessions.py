@@ -1,0 +1,182 @@
+"""THE GATE: it alone turns a proven person into a session and tokens, keeps them alive, and ends them.
+
+A refresh token names its session and a generation. One conditional UPDATE moves the session to the next generation;
+whoever loses it either lost the answer a moment ago and is given the same successor, or replays a stolen token.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+
+from auth import crypto, database, events, keys, revocations, tokens, users
+from auth.problems import AccountDisabled, EmailNotVerified, TokenExpired, TokenReused, TokenRevoked
+from auth.users import Account
+from config import settings
+from models import Session, now
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a sign-in or a rotation hands out; lifetimes in seconds."""
+
+    access: str
+    refresh: str
+    expires_in: int
+    refresh_expires_in: int
+    session_id: str
+
+
+_insert = insert(Session)
+_rotate = (
+    update(Session)
+    .where(
+        Session.id == bindparam("sid"),
+        Session.generation == bindparam("expected"),
+        Session.revoked_at.is_(None),
+        Session.expires_at > bindparam("time"),
+        Session.idle_expires_at > bindparam("time"),
+    )
+    .values(
+        generation=Session.generation + 1,
+        rotated_at=bindparam("time"),
+        last_used_at=bindparam("time"),
+        idle_expires_at=bindparam("idle"),
+    )
+    .returning(*Session.__table__.c)
+)
+
+
+def sign_in(account: Account, amr: list[str]) -> Tokens:
+    """Begin a session for a person who has proven themselves by the methods `amr` (RFC 8176).
+
+    Raises AccountDisabled and EmailNotVerified: what an account may do is asked here, on every pathway.
+    """
+    check_may_enter(account)
+    time = now()
+    ip, user_agent, _ = events.origin()
+    row = {
+        "id": crypto.random_id(),
+        "user_id": account.id,
+        "generation": 0,
+        "rotated_at": time,
+        "amr": " ".join(amr),
+        "acr": "aal1",
+        "auth_time": time,
+        "enrol_only": False,
+        "ip": ip,
+        "user_agent": user_agent,
+        "created_at": time,
+        "last_used_at": time,
+        "idle_expires_at": time + timedelta(seconds=settings().session_idle_seconds),
+        "expires_at": time + timedelta(seconds=settings().refresh_token_seconds),
+    }
+    keys.current()
+    database.execute(_insert, row)
+    events.record("login.succeeded", account.id, row["id"], amr=amr)
+    return _tokens(account, row)
+
+
+def rotate(claims: dict[str, Any]) -> Tokens:
+    """The next tokens of a session, for the claims of its refresh token; raises TokenRevoked, TokenExpired, TokenReused."""
+    time = now()
+    values = {
+        "sid": claims["sid"],
+        "expected": claims["generation"],
+        "time": time,
+        "idle": time + timedelta(seconds=settings().session_idle_seconds),
+    }
+    row = database.execute(_rotate, values).mappings().first() or _successor(claims, time)
+    account = users.get(row["user_id"])
+    if account is None:
+        raise TokenRevoked
+    check_may_enter(account)
+    return _tokens(account, row)
+
+
+def check_may_enter(account: Account) -> None:
+    """Whether the account may sign in or stay; raises AccountDisabled, EmailNotVerified."""
+    if account.disabled_at is not None:
+        raise AccountDisabled().recorded("login.failed", user_id=account.id, reason="disabled")
+    if settings().require_verified_email and account.email_verified_at is None:
+        raise EmailNotVerified().recorded("login.failed", user_id=account.id, reason="email not verified")
+
+
+def revoke(sid: str, why: str, user_id: int | None = None) -> bool:
+    """End one session, of `user_id` if given; whether it was still open."""
+    return bool(_end(why, Session.id == sid, *([Session.user_id == user_id] if user_id is not None else [])))
+
+
+def revoke_all(user_id: int, why: str, keep: str | None = None) -> int:
+    """End every session of a person but `keep`; how many there were."""
+    return _end(why, Session.user_id == user_id, Session.id != (keep or ""))
+
+
+def open_sessions(user_id: int, *, before: tuple[datetime, str] | None = None, limit: int = 100) -> list[Any]:
+    """The open sessions of a person, newest first, after the position `before`."""
+    time = now()
+    mine = select(Session.__table__).where(
+        Session.user_id == user_id,
+        Session.revoked_at.is_(None),
+        Session.expires_at > time,
+        Session.idle_expires_at > time,
+    )
+    if before is not None:
+        created, sid = before
+        mine = mine.where((Session.created_at < created) | ((Session.created_at == created) & (Session.id < sid)))
+    return list(database.execute(mine.order_by(Session.created_at.desc(), Session.id.desc()).limit(limit)).all())
+
+
+def _successor(claims: dict[str, Any], time: datetime) -> Any:
+    """The generation after the one presented, when it was made within the grace period; else this is a replay."""
+    row = database.execute(select(Session.__table__).where(Session.id == claims["sid"])).mappings().first()
+    if row is None or row["revoked_at"] is not None:
+        raise TokenRevoked
+    if min(row["expires_at"], row["idle_expires_at"]) <= time:
+        raise TokenExpired
+    grace = timedelta(seconds=settings().refresh_grace_seconds)
+    if row["generation"] == claims["generation"] + 1 and time - row["rotated_at"] < grace:
+        return row
+    replay = TokenReused().then(lambda: _end_replayed(row["id"]))
+    raise replay.recorded("session.replayed", user_id=row["user_id"], session_id=row["id"])
+
+
+def _end_replayed(sid: str) -> None:
+    revoke(sid, "replay")
+
+
+def _end(why: str, *which: Any) -> int:
+    ended = (
+        update(Session)
+        .where(Session.revoked_at.is_(None), *which)
+        .values(revoked_at=now(), revoked_why=why)
+        .returning(Session.id, Session.user_id)
+    )
+    rows = database.execute(ended).all()
+    revocations.add(*(row.id for row in rows))
+    if len(rows) == 1:
+        events.record("session.revoked", rows[0].user_id, rows[0].id, why=why)
+    elif rows:
+        events.record("sessions.revoked", rows[0].user_id, why=why, count=len(rows))
+    return len(rows)
+
+
+def _tokens(account: Account, row: Any) -> Tokens:
+    issued, sid = row["rotated_at"], row["id"]
+    expires = min(row["idle_expires_at"], row["expires_at"])
+    claims = {
+        "sid": sid,
+        "auth_time": int(row["auth_time"].timestamp()),
+        "amr": row["amr"].split(),
+        "acr": row["acr"],
+        "preferred_username": account.username,
+        "roles": account.roles,
+    }
+    return Tokens(
+        access=tokens.mint_access(account.id, claims),
+        refresh=tokens.mint_refresh(account.id, sid, row["generation"], issued, expires),
+        expires_in=settings().access_token_seconds,
+        refresh_expires_in=int((expires - now()).total_seconds()),
+        session_id=sid,
+    )

@@ -1,0 +1,186 @@
+"""JWT in and out: access tokens (RFC 9068) and refresh tokens, issued and validated by Flask-JWT-Extended.
+
+A token once verified is remembered, bounded, by its whole text; signature, type, audience and key are then not checked
+again, while expiry, revocation and the key's retirement are, on every request.
+"""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask import Flask, current_app, g
+from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token
+from flask_jwt_extended.exceptions import JWTExtendedException
+from jwt import ExpiredSignatureError, InvalidTokenError, get_unverified_header
+from jwt.exceptions import PyJWTError
+
+from auth import crypto, keys
+from auth.problems import TokenExpired, TokenInvalid
+from config import Settings, settings
+
+ACCESS, REFRESH = "access", "refresh"
+TYP = {ACCESS: "at+jwt", REFRESH: "rt+jwt"}
+REMEMBERED = 4096
+LONGEST = 8192
+# Clocks of two machines may differ by so much when a token is said to be issued; expiry has no leeway.
+CLOCK_SKEW_SECONDS = 5
+_CLAIM_TYPES = {"iss": str, "aud": str, "sub": str, "jti": str, "sid": str, "iat": int, "exp": int, "type": str}
+_BROKEN = (
+    PyJWTError,
+    JWTExtendedException,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+
+Claims = dict[str, Any]
+
+
+class Verified:
+    """Access tokens whose signature, type, issuer and audience were found right under the key set in force."""
+
+    def __init__(self) -> None:
+        self.key_set: keys.KeySet | None = None
+        self.claims: dict[str, Claims] = {}
+
+    def reset(self) -> None:
+        """Forget every token."""
+        self.key_set, self.claims = None, {}
+
+    def find(self, token: str, key_set: keys.KeySet) -> Claims | None:
+        """The claims of a token verified before; nothing once the key set has changed."""
+        if key_set is not self.key_set:
+            self.key_set, self.claims = key_set, {}
+        return self.claims.get(token)
+
+    def remember(self, token: str, claims: Claims) -> None:
+        """Keep the claims; the oldest go when there are too many."""
+        if len(self.claims) >= REMEMBERED:
+            for oldest in list(self.claims)[: REMEMBERED // 8]:
+                self.claims.pop(oldest, None)
+        self.claims[token] = claims
+
+
+def mint_access(user_id: int, claims: Claims) -> str:
+    """A signed access token; `claims` beside the registered ones are sid, auth_time, amr, acr, names and roles."""
+    lifetime = timedelta(seconds=settings().access_token_seconds)
+    token: str = create_access_token(
+        str(user_id),
+        expires_delta=lifetime,
+        additional_claims={**claims, "jti": crypto.random_id()},
+        additional_headers=_headers(ACCESS),
+    )
+    return token
+
+
+def mint_refresh(user_id: int, sid: str, generation: int, issued: datetime, expires: datetime) -> str:
+    """The refresh token of one generation of a session: made again, it is the same token with the same `jti`."""
+    claims = {
+        "jti": f"{sid}.{generation}",
+        "sid": sid,
+        "generation": generation,
+        "iat": int(issued.timestamp()),
+        "exp": int(expires.timestamp()),
+    }
+    headers = _headers(REFRESH)
+    token: str = create_refresh_token(str(user_id), additional_claims=claims, additional_headers=headers)
+    return token
+
+
+def read_access(token: str) -> Claims:
+    """The claims of a valid access token; raises TokenInvalid, TokenExpired. Revocation is the door's next question."""
+    verified: Verified = current_app.extensions["gatehouse.tokens"]
+    key_set = keys.current()
+    claims = verified.find(token, key_set)
+    if claims is None:
+        claims = read(token, ACCESS)
+        verified.remember(token, claims)
+    elif claims["exp"] <= time.time():
+        raise TokenExpired
+    return claims
+
+
+def read(token: str, use: str, *, allow_expired: bool = False) -> Claims:
+    """The claims of a token for one use, validated in full; raises TokenInvalid, TokenExpired."""
+    try:
+        if len(token) > LONGEST or get_unverified_header(token).get("typ") != TYP[use]:
+            raise TokenInvalid
+        claims: Claims = decode_token(token, allow_expired=True)
+        _check_claims(claims, use)
+    except ExpiredSignatureError:
+        raise TokenExpired from None
+    except _BROKEN:
+        raise TokenInvalid from None
+    if claims["exp"] <= time.time() and not allow_expired:
+        raise TokenExpired
+    return claims
+
+
+def use_of(token: str) -> str:
+    """What a token says it is for, unverified; whoever reads it for that use then verifies it."""
+    try:
+        typ = get_unverified_header(token).get("typ") if len(token) <= LONGEST else None
+    except _BROKEN:
+        raise TokenInvalid from None
+    return REFRESH if typ == TYP[REFRESH] else ACCESS
+
+
+def present(claims: Claims, location: str) -> None:
+    """Let get_jwt() of Flask-JWT-Extended find the claims in this request."""
+    request_globals = g._get_current_object()
+    request_globals._jwt_extended_jwt = claims
+    request_globals._jwt_extended_jwt_header = {"typ": TYP[claims["type"]]}
+    request_globals._jwt_extended_jwt_user = {"loaded_user": None}
+    request_globals._jwt_extended_jwt_location = location
+
+
+def moment(claim: int) -> datetime:
+    """The instant of a NumericDate (RFC 7519 section 2)."""
+    return datetime.fromtimestamp(claim, UTC)
+
+
+def init_app(app: Flask, chosen: Settings) -> None:
+    """Configure Flask-JWT-Extended; its key callbacks take keys from the key set and never fail with a key error."""
+    app.config |= {
+        "JWT_ALGORITHM": chosen.jwt_algorithm,
+        "JWT_DECODE_ALGORITHMS": [chosen.jwt_algorithm],
+        "JWT_ENCODE_AUDIENCE": chosen.jwt_audience,
+        "JWT_DECODE_AUDIENCE": chosen.jwt_audience,
+        "JWT_ENCODE_ISSUER": chosen.public_url,
+        "JWT_DECODE_ISSUER": chosen.public_url,
+        "JWT_DECODE_LEEWAY": CLOCK_SKEW_SECONDS,
+        "JWT_ENCODE_NBF": False,
+        "JWT_COOKIE_CSRF_PROTECT": False,
+        "JWT_TOKEN_LOCATION": ["headers"],
+    }
+    manager = JWTManager(app)
+    manager.encode_key_loader(lambda _identity: keys.current().signing.private)
+    manager.decode_key_loader(_decode_key)
+    app.extensions["gatehouse.tokens"] = Verified()
+
+
+def _headers(use: str) -> dict[str, str]:
+    return {"typ": TYP[use], "kid": keys.current().signing.kid}
+
+
+def _decode_key(header: dict[str, Any], _claims: Claims) -> Any:
+    """The key that the header names, if it is ours and its algorithm is the header's; nothing else in it is believed."""
+    key = keys.find(header.get("kid"))
+    if key is None or header.get("alg") != key.algorithm:
+        raise InvalidTokenError("unknown key")
+    return key.public
+
+
+def _check_claims(claims: Claims, use: str) -> None:
+    """Every claim is there, of its exact type, and equal to what is expected: no array, no prefix, no boolean."""
+    for name, kind in _CLAIM_TYPES.items():
+        if type(claims.get(name)) is not kind:
+            raise TokenInvalid
+    expected = (use, settings().public_url, settings().jwt_audience)
+    if (claims["type"], claims["iss"], claims["aud"]) != expected or not claims["sub"].isdecimal():
+        raise TokenInvalid
+    if use == REFRESH and type(claims.get("generation")) is not int:
+        raise TokenInvalid

@@ -1,0 +1,218 @@
+"""Every setting of the service: its type, its default, and why it exists.
+
+Values come from the environment and from `.env`; a test or an embedding program passes a dict instead. A setting that
+is unknown, malformed or unsafe stops the start, and one message names all of them.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from flask import current_app
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent
+EXAMPLE_SECRETS = ("change-me", "changeme", "secret", "example", "development", "0123456789", "password")
+
+Origins = Annotated[tuple[str, ...], NoDecode]
+
+
+class SettingsError(ValueError):
+    """The service must not start with these settings; the message names every one that is wrong."""
+
+
+class Settings(BaseSettings):
+    """The settings in force. Names are those of the environment, in lower case."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="forbid", frozen=True, env_ignore_empty=True)
+
+    app_env: Literal["development", "production"] = Field(
+        "development", description="`production` refuses to start on any unsafe value"
+    )
+    host: str = Field("127.0.0.1", description="address the server listens on")
+    port: int = Field(8000, ge=0, le=65535, description="port the server listens on")
+    workers: int = Field(
+        default_factory=lambda: os.cpu_count() or 1,
+        ge=1,
+        le=64,
+        description="server processes; one for each core by default",
+    )
+    threads: int = Field(
+        128, ge=8, le=1024, description="request threads of one worker; a waiting password hash holds one"
+    )
+    instance_path: Path = Field(ROOT / "instance", description="folder of the embedded database and development files")
+    database_url: str = Field(
+        "", description="SQLite in `instance/site.db` when empty; `postgresql://...` for more than one machine"
+    )
+    redis_url: str = Field("", description="shared rate limits for more than one machine")
+    secret_key: str = Field(
+        "", description="root of every derived key, at least 32 bytes; made on the first development start"
+    )
+    secret_key_fallbacks: Origins = Field(
+        (), description="earlier secret keys, separated by commas: they still decrypt and verify, never sign"
+    )
+    public_url: str = Field("http://127.0.0.1:8000", description="issuer of the tokens; never taken from a request")
+    frontend_url: str = Field("http://127.0.0.1:8000", description="where links in mail point")
+    jwt_algorithm: Literal["EdDSA", "ES256", "RS256", "HS256"] = Field(
+        "EdDSA", description="algorithm of new signing keys; HS256 cannot be verified by other services"
+    )
+    jwt_audience: str = Field("gatehouse", min_length=1, description="`aud` of every token")
+    access_token_seconds: int = Field(900, ge=10, le=86400, description="lifetime of an access token")
+    refresh_token_seconds: int = Field(2592000, ge=60, description="absolute lifetime of a session")
+    session_idle_seconds: int = Field(1209600, ge=60, description="a session unused for this long has ended")
+    refresh_grace_seconds: int = Field(
+        10, ge=0, le=300, description="a second tab gets the same successor for so long; 0: exactly once"
+    )
+    fresh_minutes: int = Field(10, ge=1, le=1440, description="how long a proof counts as fresh (step-up)")
+    bcrypt_rounds: int = Field(12, ge=4, le=18, description="cost of a password hash; production wants at least 10")
+    rate_limits: bool = Field(True, description="`off` for load tests and test suites; production refuses it")
+    trusted_proxies: int = Field(0, ge=0, le=10, description="how many proxies in front are believed")
+    cors_origins: Origins = Field((), description="exact origins, separated by commas")
+    mail_url: str = Field(
+        "",
+        description="`file:///folder` under `instance/mail` when empty, or `smtp://user:password@host:port`, `smtps://`",
+    )
+    password_min_length: int = Field(
+        8, ge=8, le=64, description="15 where a password is the only factor (SP 800-63B-4)"
+    )
+    password_pepper: str = Field("", description="secret mixed into every password before it is hashed")
+    private_registration: bool = Field(False, description="registration tells nobody whether an address is known")
+    require_verified_email: bool = Field(False, description="sign in only with a verified address")
+    magic_link: bool = Field(True, description="`off`: mail is no way to sign in, anywhere")
+    registration: Literal["open", "closed"] = Field("open", description="`closed`: nobody registers by themselves")
+    log_format: Literal["", "text", "json"] = Field("", description="`text` in development, `json` in production")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+
+    @field_validator("cors_origins", "secret_key_fallbacks", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("public_url", "frontend_url")
+    @classmethod
+    def _no_slash_at_the_end(cls, value: str) -> str:
+        if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc:
+            raise ValueError("must be an http or https URL")
+        return value.rstrip("/")
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins_are_exact(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin or "*" in origin:
+                raise ValueError("each must be an exact origin such as https://app.example.com, never a wildcard")
+        return value
+
+    @model_validator(mode="after")
+    def _refuse_unsafe_production(self) -> Self:
+        if self.app_env == "production" and (unsafe := _unsafe(self)):
+            raise ValueError("; ".join(unsafe))
+        return self
+
+    @property
+    def production(self) -> bool:
+        """Whether this is a real deployment."""
+        return self.app_env == "production"
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Whether cookies carry `Secure` and the name prefixes that need it."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database URL with the driver that is installed."""
+        if not self.database_url:
+            return f"sqlite:///{self.instance_path / 'site.db'}"
+        scheme, rest = self.database_url.split("://", 1)
+        return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else self.database_url
+
+    @property
+    def allowed_origins(self) -> frozenset[str]:
+        """Origins whose pages may use this service with cookies."""
+        own = (urlsplit(self.public_url), urlsplit(self.frontend_url))
+        return frozenset({*self.cors_origins, *(f"{url.scheme}://{url.netloc}" for url in own)})
+
+
+class _Given(Settings):
+    """Settings from the values given and from nothing else, for tests and embedding programs."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        **_: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+def load(config: Mapping[str, Any] | Settings | None = None) -> Settings:
+    """Read the settings from the environment and `.env`, or from `config` alone when it is given.
+
+    Raises SettingsError that names every unknown, malformed or unsafe setting.
+    """
+    if isinstance(config, Settings):
+        return config
+    try:
+        read = Settings() if config is None else _Given(**{name.lower(): value for name, value in config.items()})
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
+    return read if read.secret_key else read.model_copy(update={"secret_key": _development_secret(read)})
+
+
+def settings() -> Settings:
+    """The settings of the application that serves this request."""
+    found: Settings = current_app.extensions["gatehouse.settings"]
+    return found
+
+
+def _unsafe(given: Settings) -> list[str]:
+    https = {"PUBLIC_URL": given.public_url, "FRONTEND_URL": given.frontend_url}
+    unsafe = [f"{name} must be https" for name, url in https.items() if not url.startswith("https://")]
+    if len(given.secret_key.encode()) < 32 or _guessable(given.secret_key):
+        unsafe.append("SECRET_KEY must be at least 32 random bytes")
+    if not given.rate_limits:
+        unsafe.append("RATE_LIMITS must be on")
+    if given.bcrypt_rounds < 10:
+        unsafe.append("BCRYPT_ROUNDS must be at least 10")
+    if not given.mail_url.startswith(("smtp://", "smtps://")):
+        unsafe.append("MAIL_URL must be an smtp:// or smtps:// server")
+    unsafe += [
+        f"CORS_ORIGINS holds {origin}, which is not https" for origin in given.cors_origins if origin[:5] != "https"
+    ]
+    return unsafe
+
+
+def _guessable(secret: str) -> bool:
+    return len(set(secret)) < 12 or any(word in secret.lower() for word in EXAMPLE_SECRETS)
+
+
+def _sentence(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+        name = ".".join(str(part) for part in problem["loc"]).upper()
+        message = (
+            "is not a setting" if problem["type"] == "extra_forbidden" else problem["msg"].removeprefix("Value error, ")
+        )
+        lines.append(f"{name}: {message}" if name else message)
+    return "Unsafe or wrong settings: " + "; ".join(lines)
+
+
+def _development_secret(read: Settings) -> str:
+    """The secret of a development checkout, made once; production never comes here with an empty secret."""
+    keeper = read.instance_path / "secret_key"
+    read.instance_path.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(os.open(keeper, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    except FileExistsError:
+        pass
+    return keeper.read_text()
