@@ -28,7 +28,7 @@ class SettingsError(ValueError):
 class Settings(BaseSettings):
     """The settings in force. Names are those of the environment, in lower case."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="forbid", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_file=ROOT / ".env", extra="forbid", frozen=True, env_ignore_empty=True)
 
     app_env: Literal["development", "production"] = Field(
         "development", description="`production` refuses to start on any unsafe value"
