@@ -10,24 +10,19 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-import orjson
 from flask import Blueprint, Flask, Response
 from pydantic import BaseModel
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from auth import access, database, events, keys, parsing, problems, revocations, tokens, transport
+from auth import access, answers, database, events, keys, parsing, problems, revocations, tokens, transport
 from auth.fields import Body
 from auth.problems import Conflict, InternalError, InvalidRequest, Problem, TokenMissing, TokenRevoked, Unavailable
-from auth.sessions import Tokens
 from auth.tokens import ACCESS, REFRESH
 
 log = logging.getLogger("gatehouse")
 
-JSON = "application/json"
-PROBLEM_JSON = "application/problem+json"
-NO_STORE = ("Cache-Control", "no-store")
 STORE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
 
 
@@ -101,7 +96,7 @@ def _serve(told: Endpoint, path: dict[str, Any]) -> Response:
             path["query"] = parsing.parse_query(told.query)
         answer = told.view(**path)
         _commit()
-        return render(told, answer, by_cookie)
+        return answers.render(answer, told.status, by_cookie)
     except Problem as problem:
         return refuse(problem)
     except (*STORE_AWAY, IntegrityError, DataError) as error:
@@ -173,36 +168,12 @@ def _commit() -> None:
         events.dispatch(unit.events)
 
 
-def render(told: Endpoint, answer: Any, by_cookie: bool = False) -> Response:
-    """The HTTP answer for what a view returned."""
-    if isinstance(answer, Tokens):
-        members = transport.body_of(answer, by_cookie)
-        response = _json(members, told.status)
-        if by_cookie:
-            transport.set_cookies(response, answer, members["csrf_token"])
-        return response
-    if isinstance(answer, Response):
-        return answer
-    if answer is None:
-        return Response(status=204, headers=[NO_STORE])
-    return _json(answer.model_dump(mode="json") if isinstance(answer, BaseModel) else answer, told.status)
-
-
-def _json(members: Any, status: int, content_type: str = JSON) -> Response:
-    return Response(orjson.dumps(members), status, [NO_STORE], content_type=content_type)
-
-
 def refuse(problem: Problem) -> Response:
     """Undo the request, remember what must be remembered, and say what went wrong (RFC 9457)."""
     database.end()
     if problem.aftermath or problem.event:
         problem = _remember(problem)
-    response = _json(problem.body(events.request_id()), problem.status, PROBLEM_JSON)
-    if problem.status == 401:
-        response.headers["WWW-Authenticate"] = _challenge(problem)
-    if problem.retry_after is not None:
-        response.headers["Retry-After"] = str(problem.retry_after)
-    return response
+    return answers.problem_answer(problem)
 
 
 def _remember(problem: Problem) -> Problem:
@@ -231,14 +202,6 @@ def _from_store(error: SQLAlchemyError) -> Problem:
     if isinstance(error, IntegrityError):
         return Conflict()
     return InvalidRequest() if isinstance(error, DataError) else Unavailable()
-
-
-def _challenge(problem: Problem) -> str:
-    """The challenge of a 401 (RFC 6750 section 3): no error code when no token came."""
-    if not isinstance(problem, problems.TokenProblem) or isinstance(problem, TokenMissing):
-        return 'Bearer realm="gatehouse"'
-    error = "insufficient_user_authentication" if problem.code == "fresh_token_required" else "invalid_token"
-    return f'Bearer realm="gatehouse", error="{error}"'
 
 
 def init_app(app: Flask) -> None:

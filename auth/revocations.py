@@ -52,11 +52,20 @@ class Revocations:
 
     def hold(self, sid: str, jti: str) -> bool:
         """Whether the session or the token is revoked; raises Unavailable when the table cannot be read."""
-        if time.monotonic() - self._looked > LOOK_SECONDS:
-            self.look()
+        self.refresh()
         return sid in self.in_force or jti in self.in_force
 
-    def look(self) -> None:
+    @property
+    def version(self) -> int:
+        """Grows with every revocation seen."""
+        return self._seen
+
+    def refresh(self) -> None:
+        """Look at the table unless that was done within LOOK_SECONDS; raises Unavailable."""
+        if time.monotonic() - self._looked > LOOK_SECONDS:
+            self._look()
+
+    def _look(self) -> None:
         """Read what is new in the table, over a connection that is held open."""
         with self._lock:
             started = time.monotonic()

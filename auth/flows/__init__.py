@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from auth.flows import login, logout, me, operations, refresh, register, sessions
+from auth.flows import login, logout, me, operations, published, refresh, register, sessions
 
 REGISTRY: tuple[Blueprint, ...] = (
     register.bp,
@@ -12,4 +12,5 @@ REGISTRY: tuple[Blueprint, ...] = (
     me.bp,
     sessions.bp,
     operations.bp,
+    published.bp,
 )

@@ -1,0 +1,52 @@
+"""The HTTP form of what a view returned, and of a problem (RFC 9457)."""
+
+from typing import Any
+
+import orjson
+from flask import Response
+from pydantic import BaseModel
+
+from auth import events, transport
+from auth.problems import Problem, TokenMissing, TokenProblem
+from auth.sessions import Tokens
+
+JSON = "application/json"
+PROBLEM_JSON = "application/problem+json"
+NO_STORE = ("Cache-Control", "no-store")
+
+
+def render(answer: Any, status: int, by_cookie: bool) -> Response:
+    """The HTTP answer for what a view returned."""
+    if isinstance(answer, Tokens):
+        members = transport.body_of(answer, by_cookie)
+        response = _json(members, status)
+        if by_cookie:
+            transport.set_cookies(response, answer, members["csrf_token"])
+        return response
+    if isinstance(answer, Response):
+        return answer
+    if answer is None:
+        return Response(status=204, headers=[NO_STORE])
+    return _json(answer.model_dump(mode="json") if isinstance(answer, BaseModel) else answer, status)
+
+
+def _json(members: Any, status: int, content_type: str = JSON) -> Response:
+    return Response(orjson.dumps(members), status, [NO_STORE], content_type=content_type)
+
+
+def problem_answer(problem: Problem) -> Response:
+    """The problem document, with the headers that its status wants."""
+    response = _json(problem.body(events.request_id()), problem.status, PROBLEM_JSON)
+    if problem.status == 401:
+        response.headers["WWW-Authenticate"] = _challenge(problem)
+    if problem.retry_after is not None:
+        response.headers["Retry-After"] = str(problem.retry_after)
+    return response
+
+
+def _challenge(problem: Problem) -> str:
+    """The challenge of a 401 (RFC 6750 section 3): no error code when no token came."""
+    if not isinstance(problem, TokenProblem) or isinstance(problem, TokenMissing):
+        return 'Bearer realm="gatehouse"'
+    error = "insufficient_user_authentication" if problem.code == "fresh_token_required" else "invalid_token"
+    return f'Bearer realm="gatehouse", error="{error}"'
