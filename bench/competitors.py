@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from bench import envs
 from bench.load import Answer, Chain, Connection, Cycle, request
 from bench.servers import Server, Servers, free_port
+from config import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = "kL9vQ2xTz7RbN4mWc8HsJd3FgYp6AeUo5iKqXtVn"
@@ -53,8 +54,14 @@ class Competitor:
         """Run it on a new database, pinned to the cores `on`; `environ` overrides its settings."""
         port = free_port()
         database = house.folder / f"{self.name}-{port}.db"
-        given = {"PORT": str(port), "SECRET_KEY": SECRET, "DATABASE_URL": f"{self.scheme}:///{database}"}
-        settings = {**given, "DATABASE_PATH": str(database), **self.environ, **environ}
+        given = {
+            "PORT": str(port),
+            "SECRET_KEY": SECRET,
+            "DATABASE_URL": f"{self.scheme}:///{database}",
+            "DATABASE_PATH": str(database),
+            "INSTANCE_PATH": str(database.with_suffix(".instance")),
+        }
+        settings = {**given, **self.environ, **environ}
         return house.start(self.command(port), settings, port, self.ready, on, self.folder)
 
     def registration(self, number: int) -> bytes:
@@ -115,8 +122,8 @@ def gunicorn(name: str) -> Callable[[int], list[str]]:
 
 
 def uvicorn(port: int) -> list[str]:
-    options = ["--no-access-log", "--log-level", "warning", "--port", str(port)]
-    return [str(envs.python("fastapi_users")), "-m", "uvicorn", *options, "app:app"]
+    options = ["--no-access-log", "--log-level", "warning"]
+    return [str(envs.python("fastapi_users")), "-m", "uvicorn", *options, "--port", str(port), "app:app"]
 
 
 def node(name: str) -> Callable[[int], list[str]]:
@@ -125,8 +132,20 @@ def node(name: str) -> Callable[[int], list[str]]:
 
 def granian(port: int) -> list[str]:
     """The empty route on the server, and with the settings, that the service itself runs with."""
-    options = ["--interface", "wsgi", "--workers", "1", "--no-access-log", "--log-level", "warning"]
-    return [sys.executable, "-m", "granian", *options, "--host", "127.0.0.1", "--port", str(port), "app:app"]
+    threads = str(Settings.model_fields["threads"].default)
+    options = [
+        "--interface",
+        "wsgi",
+        "--workers",
+        "1",
+        "--backlog",
+        "1024",
+        "--no-ws",
+        "--no-access-log",
+        "--log-level",
+        "warning",
+    ]
+    return [sys.executable, "-m", "granian", *options, "--blocking-threads", threads, "--port", str(port), "app:app"]
 
 
 GATEHOUSE = Competitor(

@@ -6,37 +6,37 @@ from pathlib import Path
 import psycopg
 
 # Everybody has the password of the first account; the statements are the same on both databases.
-NUMBERS = "WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < {many})"
-USERS = (
-    "INSERT INTO users (username, username_key, username_skeleton, email, email_key, password_hash)"
-    f" {NUMBERS} SELECT 'crowd' || i, 'crowd' || i, 'crowd' || i, 'crowd' || i || '@example.com',"
-    " 'crowd' || i || '@example.com', first.password_hash FROM numbers,"
-    " (SELECT password_hash FROM users ORDER BY id LIMIT 1) AS first"
-)
-SESSIONS = (
-    "INSERT INTO sessions (id, user_id, rotated_at, amr, acr, auth_time, ip, user_agent, created_at, last_used_at,"
-    " idle_expires_at, expires_at)"
-    " SELECT 'crowd' || id, id, created_at, 'pwd', '1', created_at, '127.0.0.1', 'crowd', created_at, created_at,"
-    " '2099-01-01 00:00:00', '2099-01-01 00:00:00' FROM users WHERE username LIKE 'crowd%'"
-)
+USERS = """
+INSERT INTO users (username, username_key, username_skeleton, email, email_key, password_hash)
+WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < {many})
+SELECT 'crowd' || i, 'crowd' || i, 'crowd' || i, 'crowd' || i || '@example.com', 'crowd' || i || '@example.com',
+       first.password_hash
+FROM numbers, (SELECT password_hash FROM users ORDER BY id LIMIT 1) AS first
+"""
+SESSIONS = """
+INSERT INTO sessions (id, user_id, rotated_at, amr, acr, auth_time, ip, user_agent, created_at, last_used_at,
+                      idle_expires_at, expires_at)
+SELECT 'crowd' || id, id, created_at, 'pwd', '1', created_at, '127.0.0.1', 'crowd', created_at, created_at,
+       '2099-01-01 00:00:00', '2099-01-01 00:00:00'
+FROM users WHERE username LIKE 'crowd%'
+"""
+
+
+def gather(url: str, many: int) -> list[dict[str, str]]:
+    """Write `many` accounts with a session each and give their names; at least one account must exist already."""
+    fill(url, many)
+    return [{"username": f"crowd{number}", "email": f"crowd{number}@example.com"} for number in range(1, many + 1)]
 
 
 def fill(url: str, many: int) -> None:
-    """Write `many` accounts with a session each; at least one account must exist already."""
+    """Run the statements and let the database count what it holds."""
     statements = [USERS.format(many=many), SESSIONS]
     if url.startswith("sqlite"):
-        with sqlite3.connect(Path(url.removeprefix("sqlite:///")), timeout=30) as connection:
-            for statement in statements:
-                connection.execute(statement)
-            connection.execute("ANALYZE")
-        connection.close()
-        return
-    with psycopg.connect(url, autocommit=True) as connection:
-        for statement in statements:
-            connection.execute(statement.encode())
-        connection.execute("VACUUM ANALYZE")
-
-
-def member(number: int) -> dict[str, str]:
-    """The names of one of the crowd."""
-    return {"username": f"crowd{number}", "email": f"crowd{number}@example.com"}
+        file = sqlite3.connect(Path(url.removeprefix("sqlite:///")), timeout=30, isolation_level=None)
+        for statement in [*statements, "ANALYZE"]:
+            file.execute(statement)
+        file.close()
+    else:
+        with psycopg.connect(url, autocommit=True) as connection:
+            for statement in [*statements, "VACUUM ANALYZE"]:
+                connection.execute(statement.encode())

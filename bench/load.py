@@ -69,7 +69,7 @@ class Chain:
     """Refreshes that each carry the token out of the answer before; the access tokens seen are kept in `harvest`."""
 
     path: str
-    field: str  # The name of the body's field, or "" for a Bearer header.
+    key: str  # The body's field for the token, or "" for a Bearer header.
     refresh: str
     names: tuple[str, str]  # How the answer calls the access and the refresh token.
     harvest: list[str] = field(default_factory=list)
@@ -79,8 +79,8 @@ class Chain:
             answer = json.loads(body)
             self.refresh = answer.get(self.names[1], self.refresh)
             self.harvest.append(answer.get(self.names[0], ""))
-        if self.field:
-            return request("POST", self.path, body={self.field: self.refresh})
+        if self.key:
+            return request("POST", self.path, body={self.key: self.refresh})
         return request("POST", self.path, {"Authorization": f"Bearer {self.refresh}"})
 
 

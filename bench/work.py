@@ -1,0 +1,181 @@
+"""The work that is measured, and the servers it is measured on."""
+
+import os
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import bcrypt
+
+from bench.competitors import PASSWORD, WRONG, Competitor, Session, ask, person_of
+from bench.load import Chain, Cycle, Generator, Load, Measured, Once, Script, request
+from bench.servers import Server, Servers, generator_cores
+
+LOGIN_CONNECTIONS = 4
+FLOOD_CONNECTIONS = 32
+PROBES_PER_SECOND = 200.0
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured: seconds for one piece of work, rounds, connections, people signed in on them."""
+
+    seconds: float
+    rounds: int
+    connections: int
+    people: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One piece of work in one round; times in milliseconds."""
+
+    per_second: float
+    p50: float = 0.0
+    p99: float = 0.0
+    busy: float = 0.0  # The generator's share of its core.
+    per_cpu_second: float = 0.0  # Answers for each second of processor time that the server used.
+
+
+@dataclass
+class Contender:
+    """Whoever does the work: what is sent to it, and its samples, one a round."""
+
+    title: str
+    on: set[int]
+    scripts: dict[str, list[Script]] = field(default_factory=dict)
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
+
+    def measure(self, generator: Generator, work: str, seconds: float) -> Sample:
+        raise NotImplementedError
+
+    def median(self, work: str, figure: str = "per_second") -> float:
+        """The middle of the rounds."""
+        return float(statistics.median(getattr(sample, figure) for sample in self.samples[work]))
+
+
+@dataclass
+class Service(Contender):
+    """A server that runs, with people signed in on it."""
+
+    competitor: Competitor = field(kw_only=True)
+    server: Server = field(kw_only=True)
+
+    def measure(self, generator: Generator, work: str, seconds: float) -> Sample:
+        """Do one piece of work; exits when the server refuses what it should grant."""
+        used = self.server.cpu_seconds()
+        measured = generator.run(Load(self.server.port, self.scripts[work], seconds), generator_cores(self.on))
+        used = self.server.cpu_seconds() - used
+        if set(measured.statuses) != {200}:
+            raise SystemExit(f"{self.title}, {work}: answers by status {dict(measured.statuses)}")
+        self.scripts[work] = measured.scripts
+        return Sample(
+            measured.per_second(),
+            measured.percentile(0.5),
+            measured.percentile(0.99),
+            measured.busy,
+            measured.statuses[200] / max(used, 0.01),
+        )
+
+    def enter(self, people: list[dict[str, str]], connections: int) -> None:
+        """Sign people in, one session a connection, and write what each connection sends for each work."""
+        entered = [people[number % len(people)] for number in range(connections)]
+        sessions = [self.competitor.session(self.server.port, person) for person in entered]
+        logins = [self.competitor.sign_in(person) for person in people]
+        self.scripts["protected"] = self._reading(self.competitor.protected, sessions)
+        self.scripts["me"] = self._reading(self.competitor.me, sessions)
+        self.scripts["login"] = [Cycle(logins, number) for number in range(LOGIN_CONNECTIONS)]
+        if self.competitor.refresh:
+            self.scripts["refresh"] = [self.competitor.refreshing(session) for session in sessions]
+
+    def _reading(self, path: str, sessions: list[Session]) -> list[Script]:
+        return [Cycle([self.competitor.reading(path, session)]) for session in sessions]
+
+    def unseen(self) -> list[Script]:
+        """Checks of tokens that the server has never been shown: those that its refreshes gave, each sent once."""
+        path = self.competitor.protected
+        tokens = [chain.harvest[-4000:] for chain in self.scripts["refresh"] if isinstance(chain, Chain)]
+        return [Once([self.competitor.reading(path, Session(token)) for token in some]) for some in tokens]
+
+
+@dataclass
+class Bcrypt(Contender):
+    """What the cores allow: bcrypt at cost 12 with nothing around it."""
+
+    def measure(self, generator: Generator, work: str, seconds: float) -> Sample:
+        """Hash on the cores given for so long."""
+        return Sample(generator.pool.submit(hash_for, self.on, max(seconds, 2.0)).result())
+
+
+def hash_for(on: set[int], seconds: float) -> float:
+    """Hashes a second, one thread a core."""
+    os.sched_setaffinity(0, on)
+    started = time.perf_counter()
+
+    def until_the_end(_: int) -> int:
+        done = 0
+        while time.perf_counter() - started < seconds:
+            bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(12))
+            done += 1
+        return done
+
+    with ThreadPoolExecutor(len(on)) as threads:
+        done = sum(threads.map(until_the_end, range(len(on))))
+    return done / (time.perf_counter() - started)
+
+
+def open_house(house: Servers, competitor: Competitor, on: set[int], scale: Scale, **environ: str) -> Service:
+    """Start a competitor, register people over HTTP as anyone would, and sign them in."""
+    service = Service(competitor.title, on, competitor=competitor, server=competitor.start(house, on, **environ))
+    if not competitor.login:
+        service.scripts["protected"] = [Cycle([request("GET", competitor.protected)])] * scale.connections
+        return service
+    for number in range(scale.people):
+        status, _, body = ask(service.server.port, competitor.registration(number))
+        if status not in (200, 201):
+            raise SystemExit(f"{competitor.title}: registration answered {status} {body[:300]!r}")
+    service.enter([person_of(number) for number in range(scale.people)], scale.connections)
+    return service
+
+
+def interleave(generator: Generator, contenders: list[Contender], works: list[str], scale: Scale) -> None:
+    """Measure everybody in every round, each round in another order, so that a slow minute of the machine hits all."""
+    for contender in contenders:
+        for work in {"protected", "me", "refresh"} & contender.scripts.keys() & set(works):
+            contender.measure(generator, work, scale.seconds / 2)  # Warm; thrown away.
+    for number in range(scale.rounds):
+        print(f"  round {number + 1} of {scale.rounds}", flush=True)
+        turn = number % len(contenders)
+        for work in works:
+            for contender in contenders[turn:] + contenders[:turn]:
+                if work in contender.scripts:
+                    sample = contender.measure(generator, work, scale.seconds)
+                    contender.samples.setdefault(work, []).append(sample)
+
+
+@dataclass(frozen=True)
+class Flood:
+    """What a flood of wrong logins does to the checking of tokens, and the other way round."""
+
+    idle: Measured
+    flooded: Measured
+    alone: Measured  # The wrong logins while nothing else was asked.
+    beside: Measured  # The wrong logins while tokens were checked.
+
+    def kept(self) -> float:
+        """The share of their rate that evaluated logins keep while tokens are checked."""
+        return self.beside.per_second(400, 401) / self.alone.per_second(400, 401)
+
+
+def flood(service: Service, generator: Generator, people: list[dict[str, str]], seconds: float) -> Flood:
+    """Token checks at an even rate, without and with connections that send nothing but wrong logins."""
+    port, on = service.server.port, generator_cores(service.on)
+    wrong = [service.competitor.sign_in(person, WRONG) for person in people]
+    probe = Load(port, service.scripts["protected"][:4], seconds, rate=PROBES_PER_SECOND)
+    storm = Load(port, [Cycle(wrong, number * 7) for number in range(FLOOD_CONNECTIONS)], seconds)
+    idle = generator.run(probe, on)
+    alone = generator.run(storm, on)
+    beside = generator.start(storm, on)
+    flooded = generator.run(probe, on)
+    return Flood(idle, flooded, alone, beside.result())
