@@ -5,9 +5,9 @@ from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
-    DDL,
     JSON,
     BigInteger,
+    Connection,
     DateTime,
     Dialect,
     ForeignKey,
@@ -16,6 +16,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     String,
+    Table,
     Text,
     TypeDecorator,
     event,
@@ -75,7 +76,7 @@ def _owner(nullable: bool = False) -> Any:
     return mapped_column(ForeignKey("users.id", ondelete="CASCADE"), nullable=nullable, index=True)
 
 
-class User(db.Model):
+class User(Base):
     """A person's account. `*_key` are the normal forms that names are compared in."""
 
     __tablename__ = "users"
@@ -99,7 +100,7 @@ class User(db.Model):
     roles: Mapped[list[str]] = mapped_column(JSON, server_default=text("'[]'"))
 
 
-class Session(db.Model):
+class Session(Base):
     """One row a sign-in. A refresh token names the session and the generation it was made for."""
 
     __tablename__ = "sessions"
@@ -124,7 +125,7 @@ class Session(db.Model):
     revoked_why: Mapped[str | None] = mapped_column(String(32))
 
 
-class RevokedToken(db.Model):
+class RevokedToken(Base):
     """A `jti` or a `sid` that is void, kept until the last access token it concerns has expired."""
 
     __tablename__ = "revoked_tokens"
@@ -136,8 +137,8 @@ class RevokedToken(db.Model):
     expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
 
 
-class SigningKey(db.Model):
-    """A key that signs tokens, private part encrypted. `current` is 1 for the one that signs and NULL for the others."""
+class SigningKey(Base):
+    """A key that signs tokens, private part encrypted. `current` is 1 for the one that signs, NULL for the others."""
 
     __tablename__ = "signing_keys"
 
@@ -150,7 +151,7 @@ class SigningKey(db.Model):
     verify_until: Mapped[datetime | None] = mapped_column(Moment)
 
 
-class AuditEvent(db.Model):
+class AuditEvent(Base):
     """What happened. Append only; `position`, `previous_hash` and `hash` are the chain, sealed soon after."""
 
     __tablename__ = "audit_events"
@@ -170,7 +171,7 @@ class AuditEvent(db.Model):
     hash: Mapped[str | None] = mapped_column(String(64))
 
 
-class Attempt(db.Model):
+class Attempt(Base):
     """Guesses at one account, one of its devices, or one unknown name; `subject` is a keyed hash for the last."""
 
     __tablename__ = "attempts"
@@ -182,7 +183,7 @@ class Attempt(db.Model):
     last_guess_at: Mapped[datetime] = mapped_column(Moment, index=True)
 
 
-class RateWindow(db.Model):
+class RateWindow(Base):
     """The count of one rate limit and one key in one window, shared by the workers of a machine without Redis."""
 
     __tablename__ = "rate_windows"
@@ -192,7 +193,7 @@ class RateWindow(db.Model):
     expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
 
 
-class OneTimeSecret(db.Model):
+class OneTimeSecret(Base):
     """A secret that works once: a link, a code, a half-finished sign-in, a challenge. Only hashes are here."""
 
     __tablename__ = "one_time_secrets"
@@ -210,7 +211,7 @@ class OneTimeSecret(db.Model):
     expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
 
 
-class Letter(db.Model):
+class Letter(Base):
     """The outbox. Recipient and context are encrypted: a letter carries secrets until it has left."""
 
     __tablename__ = "letters"
@@ -230,7 +231,7 @@ class Letter(db.Model):
     gave_up_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
-class Authenticator(db.Model):
+class Authenticator(Base):
     """A second factor other than a passkey: `kind` is totp, sms or email; the secret or number is encrypted."""
 
     __tablename__ = "authenticators"
@@ -247,7 +248,7 @@ class Authenticator(db.Model):
     last_used_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
-class RecoveryCode(db.Model):
+class RecoveryCode(Base):
     """One of ten ways back when every other factor is lost; the row goes when the code is used."""
 
     __tablename__ = "recovery_codes"
@@ -259,7 +260,7 @@ class RecoveryCode(db.Model):
     created_at: Mapped[datetime] = mapped_column(Moment)
 
 
-class Passkey(db.Model):
+class Passkey(Base):
     """A WebAuthn credential (WebAuthn Level 3, section 4, credential record)."""
 
     __tablename__ = "passkeys"
@@ -279,7 +280,7 @@ class Passkey(db.Model):
     last_used_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
-class Device(db.Model):
+class Device(Base):
     """A browser or program that has signed in to the account before, known by a token it keeps."""
 
     __tablename__ = "devices"
@@ -293,7 +294,7 @@ class Device(db.Model):
     trusted_until: Mapped[datetime | None] = mapped_column(Moment)
 
 
-class HeldName(db.Model):
+class HeldName(Base):
     """A name that nobody may take for now because an account that had it was deleted; only its keyed hash is kept."""
 
     __tablename__ = "held_names"
@@ -312,7 +313,9 @@ $$ BEGIN NEW.updated_at = clock_timestamp(); RETURN NEW; END $$""",
     """CREATE TRIGGER users_touch BEFORE UPDATE ON users FOR EACH ROW
 WHEN (NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at) EXECUTE FUNCTION users_touch()""",
 )
-for _dialect, _statements in {"sqlite": (TOUCH_SQLITE,), "postgresql": TOUCH_POSTGRESQL}.items():
-    for _statement in _statements:
-        _ddl = DDL(_statement.replace("%", "%%"))
-        event.listen(Base.metadata.tables["users"], "after_create", _ddl.execute_if(dialect=_dialect))
+
+
+@event.listens_for(Base.metadata.tables["users"], "after_create")
+def _create_triggers(_table: Table, connection: Connection, **_: Any) -> None:
+    for statement in (TOUCH_SQLITE,) if connection.dialect.name == "sqlite" else TOUCH_POSTGRESQL:
+        connection.exec_driver_sql(statement)

@@ -97,7 +97,7 @@ def execute(statement: Executable, values: Values = None) -> CursorResult[Any]:
         connection = unit.connection = db.engine.connect()
     if not unit.writing and not getattr(statement, "is_select", False):
         _begin(unit, connection)
-    result: CursorResult[Any] = connection.execute(statement, values)  # type: ignore[arg-type]
+    result: CursorResult[Any] = connection.execute(statement, values)
     return result
 
 

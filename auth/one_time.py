@@ -76,11 +76,11 @@ def redeem(purpose: str, secret: str) -> Redeemed | None:
         .returning(OneTimeSecret.user_id, OneTimeSecret.data)
     )
     row = database.execute(consume).first()
-    return Redeemed(*row) if row else None
+    return Redeemed(row.user_id, row.data) if row else None
 
 
 def redeem_code(purpose: str, subject: str, code: str) -> Redeemed | None:
-    """Consume by the short code sent to `subject`. Each call is counted by itself, whether the request succeeds or not."""
+    """Consume by the short code sent to `subject`. Each call is counted by itself, whatever the request comes to."""
     with database.apart():
         counted = (
             update(OneTimeSecret)
@@ -103,7 +103,7 @@ def redeem_code(purpose: str, subject: str, code: str) -> Redeemed | None:
         .returning(OneTimeSecret.user_id, OneTimeSecret.data)
     )
     found = database.execute(consume).first()
-    return Redeemed(*found) if found else None
+    return Redeemed(found.user_id, found.data) if found else None
 
 
 def _subject(purpose: str, subject: str | None) -> str | None:

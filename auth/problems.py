@@ -3,7 +3,8 @@
 Problem
 ├── InvalidRequest 400            MalformedBody, EmptyBody, LinkInvalid
 ├── Unauthorized 401
-│   ├── TokenProblem              TokenMissing, TokenInvalid, TokenExpired, TokenRevoked, TokenReused, FreshTokenRequired
+│   ├── TokenProblem              TokenMissing, TokenInvalid, TokenExpired, TokenRevoked, TokenReused,
+│   │                             FreshTokenRequired
 │   └── InvalidCredentials, MfaRequired, CodeInvalid
 ├── Forbidden 403                 CsrfFailed, AccountDisabled, EmailNotVerified, PermissionDenied, RegistrationClosed
 ├── NotFound 404, MethodNotAllowed 405

@@ -56,8 +56,9 @@ def sign_in(account: Account, amr: list[str]) -> Tokens:
     check_may_enter(account)
     time = now()
     ip, user_agent, _ = events.origin()
+    sid = crypto.random_id()
     row = {
-        "id": crypto.random_id(),
+        "id": sid,
         "user_id": account.id,
         "generation": 0,
         "rotated_at": time,
@@ -74,12 +75,15 @@ def sign_in(account: Account, amr: list[str]) -> Tokens:
     }
     keys.current()
     database.execute(_insert, row)
-    events.record("login.succeeded", account.id, row["id"], amr=amr)
+    events.record("login.succeeded", account.id, sid, amr=amr)
     return _tokens(account, row)
 
 
 def rotate(claims: dict[str, Any]) -> Tokens:
-    """The next tokens of a session, for the claims of its refresh token; raises TokenRevoked, TokenExpired, TokenReused."""
+    """The next tokens of a session for the claims of its refresh token.
+
+    Raises TokenRevoked, TokenExpired, TokenReused, and what `check_may_enter` raises.
+    """
     time = now()
     values = {
         "sid": claims["sid"],

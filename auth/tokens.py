@@ -167,7 +167,7 @@ def _headers(use: str) -> dict[str, str]:
 
 
 def _decode_key(header: dict[str, Any], _claims: Claims) -> Any:
-    """The key that the header names, if it is ours and its algorithm is the header's; nothing else in it is believed."""
+    """The key that the header names, if it is ours and of the header's algorithm; nothing else there is believed."""
     key = keys.find(header.get("kid"))
     if key is None or header.get("alg") != key.algorithm:
         raise InvalidTokenError("unknown key")

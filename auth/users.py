@@ -59,7 +59,7 @@ def get(user_id: int) -> Account | None:
 
 def _one(statement: Any) -> Account | None:
     row = database.execute(statement).first()
-    return Account(*row) if row else None
+    return Account._make(row) if row else None
 
 
 def check_free(username: str, email: str) -> None:
@@ -75,7 +75,7 @@ def check_free(username: str, email: str) -> None:
 
 
 def create(username: str, email: str, password_hash: str) -> int:
-    """A new account; its id. The unique constraints decide between racing requests: raises UsernameTaken, EmailTaken."""
+    """A new account; its id. The unique constraints decide between racing requests; as `check_free` raises."""
     values = {
         "username": username,
         "username_key": fields.key(username),
