@@ -80,6 +80,9 @@ class Settings(BaseSettings):
         8, ge=8, le=64, description="15 where a password is the only factor (SP 800-63B-4)"
     )
     password_pepper: str = Field("", description="secret mixed into every password before it is hashed")
+    breach_check_url: str = Field(
+        "", description="range API that knows breached passwords, such as https://api.example.com/range; off when empty"
+    )
     private_registration: bool = Field(False, description="registration tells nobody whether an address is known")
     require_verified_email: bool = Field(False, description="sign in only with a verified address")
     magic_link: bool = Field(True, description="`off`: mail is no way to sign in, anywhere")
@@ -153,6 +156,7 @@ class _Given(Settings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what was passed in: neither the environment nor a file."""
         return (init_settings,)
 
 

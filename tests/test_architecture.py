@@ -1,0 +1,162 @@
+"""The house keeps its order: who may import whom, where a transaction is committed, how large a part may grow.
+
+A new file under `auth/` gets a place in ROWS; a folder stands for the file of the same name that outgrew itself.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from tests.support.run import ROOT
+
+# From the roof to the ground: a file imports only what stands in a lower row.
+ROWS = (
+    ("app",),
+    ("commands", "server"),
+    ("flows",),
+    ("openapi", "worker", "schema"),
+    ("endpoint",),
+    ("answers",),
+    ("headers", "logs", "parsing", "paging", "transport"),
+    ("sessions", "access"),
+    ("connectors",),
+    ("passwords", "one_time", "tokens"),
+    ("limits", "mail"),
+    ("hashing", "keys", "revocations", "users"),
+    ("events",),
+    ("crypto", "database", "fields", "provider", "useragent"),
+    ("problems",),
+    ("models",),
+    ("config",),
+)
+ROW_OF = {part: number for number, row in enumerate(ROWS) for part in row}
+
+# Lines a file may have. A flow tells one story; the lists of problems, tables and settings are read by looking up.
+LONGEST_FILE = {"app.py": 120, "models.py": 400, "config.py": 320, "auth/problems.py": 400}
+LONGEST_FLOW = 250
+LONGEST_KERNEL = 230
+LONGEST_FUNCTION = 40
+VAGUE = re.compile(
+    r"Manager|Service|Helper|Util|Factory|Handler|(^|_)(helpers?|utils?|misc|common|manager|service)(_|$)"
+)
+
+FILES = sorted([*ROOT.glob("*.py"), *ROOT.glob("auth/**/*.py")])
+MODULES = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in FILES}
+
+every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+
+
+@cache
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
+def name_of(file: Path) -> str:
+    return next(name for name, known in MODULES.items() if known == file)
+
+
+def part_of(module: str) -> str:
+    """The part of the house a module belongs to: `auth.flows.login` belongs to `flows`."""
+    return module.removeprefix("auth.").partition(".")[0]
+
+
+def imported(file: Path) -> Iterator[str]:
+    """The modules of ours that a file imports."""
+    for node in ast.walk(tree(file)):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            if found := name if name in MODULES else name.rpartition(".")[0]:
+                yield from [found] if found in MODULES and found != "auth" else []
+
+
+def functions(file: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [node for node in ast.walk(tree(file)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (function.end_lineno or 0) - function.lineno + 1
+
+
+@every_file
+def test_every_file_has_its_place(file):
+    name = name_of(file)
+    assert name == "auth" or part_of(name) in ROW_OF, f"say in ROWS where {name} stands"
+
+
+@every_file
+def test_a_file_imports_only_what_stands_lower(file):
+    own = part_of(name_of(file))
+    upward = [name for name in imported(file) if part_of(name) != own and ROW_OF[part_of(name)] <= ROW_OF[own]]
+    assert upward == []
+
+
+@every_file
+def test_a_flow_imports_no_flow(file):
+    if file.parent.name == "flows" and file.name != "__init__.py":
+        assert [name for name in imported(file) if part_of(name) == "flows"] == []
+
+
+def test_imports_make_no_circle():
+    TopologicalSorter({name: set(imported(file)) for name, file in MODULES.items()}).prepare()
+
+
+@every_file
+def test_imports_stand_at_the_top_and_are_absolute(file):
+    top = {id(node) for node in tree(file).body}
+    everywhere = [node for node in ast.walk(tree(file)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert all(id(node) in top and not getattr(node, "level", 0) for node in everywhere)
+
+
+@every_file
+def test_only_the_door_commits(file):
+    calls = [node.func for node in ast.walk(tree(file)) if isinstance(node, ast.Call)]
+    commits = [call for call in calls if isinstance(call, ast.Attribute) and call.attr == "commit"]
+    assert not commits or file == ROOT / "auth/endpoint.py"
+
+
+@every_file
+def test_a_file_is_small_enough_to_be_read_at_once(file):
+    relative = str(file.relative_to(ROOT))
+    usual = LONGEST_FLOW if relative.startswith("auth/flows/") else LONGEST_KERNEL
+    assert len(file.read_text().splitlines()) <= LONGEST_FILE.get(relative, usual)
+
+
+@every_file
+def test_a_function_is_short(file):
+    assert {node.name: length(node) for node in functions(file) if length(node) > LONGEST_FUNCTION} == {}
+
+
+def test_most_functions_are_very_short():
+    assert median(length(function) for file in FILES for function in functions(file)) <= 10
+
+
+@every_file
+def test_names_say_what_a_thing_is(file):
+    defined = [node.name for node in ast.walk(tree(file)) if isinstance(node, ast.ClassDef)]
+    names = [file.stem, *defined, *(function.name for function in functions(file))]
+    assert [name for name in names if VAGUE.search(name)] == []
+
+
+@every_file
+def test_whatever_is_public_says_what_it_does(file):
+    members = [node for node in ast.walk(tree(file)) if isinstance(node, ast.ClassDef)]
+    public = [node for node in [*members, *functions(file)] if not node.name.startswith("_")]
+    nested = {id(inner) for outer in functions(file) for inner in ast.walk(outer) if inner is not outer}
+    silent = [node.name for node in public if id(node) not in nested and not ast.get_docstring(node)]
+    assert ast.get_docstring(tree(file))
+    assert silent == []
+
+
+@every_file
+def test_nothing_is_left_for_later(file):
+    assert re.findall(r"TODO|FIXME|XXX|HACK", file.read_text()) == []
