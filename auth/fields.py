@@ -10,6 +10,8 @@ from typing import Annotated, ClassVar
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from auth import lookalikes
+
 USERNAME_MAX = 80
 EMAIL_MAX = 120
 PASSWORD_MAX = 256
@@ -30,11 +32,22 @@ def key(text: str) -> str:
 
 
 def skeleton(username: str) -> str:
-    """The form in which usernames that look alike are the same (after Unicode annex 39)."""
-    return key(username)
+    """The form in which usernames that look alike are the same (Unicode Technical Standard 39, section 4)."""
+    return key(username).translate(lookalikes.TABLE)
+
+
+# Names that would let somebody pose as the service or its operators, or that programs take for something else.
+RESERVED = (
+    "abuse", "admin", "administrator", "anonymous", "api", "auth", "contact", "everyone", "gatehouse", "help", "hostmaster",
+    "info", "mail", "me", "moderator", "noreply", "no-reply", "no_reply", "nobody", "none", "null", "official", "operator",
+    "owner", "postmaster", "root", "security", "self", "service", "staff", "superuser", "support", "sysadmin", "system",
+    "undefined", "webmaster", "www",
+)  # fmt: skip
+RESERVED_SKELETONS = frozenset(skeleton(name) for name in RESERVED)
 
 
 def _printable(text: str) -> str:
+    # Cc, Cf, Cs, Co and Cn: controls, invisible marks, lone surrogates, private and unassigned characters.
     if any(unicodedata.category(character)[0] == "C" for character in text):
         raise ValueError("must not contain control or invisible characters")
     return text
@@ -48,6 +61,8 @@ def _username(text: str) -> str:
         raise ValueError("may contain letters, digits, dots, underscores and hyphens")
     if unicodedata.category(text[0])[0] not in "LN":
         raise ValueError("must begin with a letter or a digit")
+    if skeleton(text) in RESERVED_SKELETONS:
+        raise ValueError("is reserved")
     return text
 
 

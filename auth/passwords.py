@@ -8,8 +8,9 @@ import base64
 import hmac
 
 import bcrypt
+from zxcvbn import zxcvbn
 
-from auth import database, fields, hashing, limits
+from auth import breaches, database, fields, hashing, limits
 from auth.problems import InvalidCredentials, InvalidRequest
 from auth.users import Account
 from config import settings
@@ -17,6 +18,14 @@ from config import settings
 # A well-formed hash that no password has: an unknown person costs the same work as a known one.
 NOBODYS_HASH = "$2b${rounds:02d}$" + "." * 21 + "u" + "." * 31
 UNUSABLE = "!"
+
+SERVICE_NAMES = ("gatehouse",)
+# Names shorter than this stand in too many words by chance.
+SHORT_NAME = 4
+# With at most a hundred guesses in a row an account, what is not among the first fifteen thousand is out of reach.
+EASY_GUESSES = 15_000
+# The estimator reads at most 72 characters, and takes any long repetition for easy; a text this long is not guessed.
+ESTIMATED, LONG = 72, 48
 
 
 def hash_password(password: str) -> str:
@@ -47,17 +56,46 @@ def is_outdated(account: Account) -> bool:
     return account.password_hash.split("$")[2:3] != [f"{settings().bcrypt_rounds:02d}"]
 
 
-def check_policy(password: str, *names: str) -> None:
-    """Refuse a new password that is too short or too easy; `names` are the person's own. Raises InvalidRequest."""
+def check_policy(password: str, username: str, email: str, *, field: str = "password") -> None:
+    """Refuse a new password that is too short, too easy, or made of the person's own names; raises InvalidRequest.
+
+    No composition rules, no forced change (SP 800-63B-4): length, a list of what is guessed first, and the context.
+    """
+    database.release()
     shortest = settings().password_min_length
-    if len(fields.normal(password)) < shortest:
-        raise refused(f"must have at least {shortest} characters")
+    if len(password) < shortest:
+        raise _refused(field, "password_short", f"must have at least {shortest} characters")
+    if _speaks_of(password, username, email):
+        raise _refused(
+            field, "password_personal", "must not be made of your name, your address or the name of this service"
+        )
+    if len(password) < LONG and (advice := _advice(password, username, email)):
+        raise _refused(field, "password_common", advice)
+    if breaches.is_breached(password):
+        raise _refused(field, "password_breached", "is known from a breach of another service")
 
 
-def refused(message: str, field: str = "password") -> InvalidRequest:
-    """The answer to a password that is not good enough."""
+def _speaks_of(password: str, username: str, email: str) -> bool:
+    text, name, local = fields.key(password), fields.key(username), fields.key(email).partition("@")[0]
+    if fields.key(email) in text or (len(name) >= SHORT_NAME and name in text):
+        return True
+    letters = "".join(mark for mark in text if mark.isalpha())
+    own = (*SERVICE_NAMES, name, local, *fields.key(email).partition("@")[2].split("."))
+    return letters in {"".join(mark for mark in word if mark.isalpha()) for word in own} and letters != ""
+
+
+def _advice(password: str, username: str, email: str) -> str:
+    """What to improve about a password that is among the first guesses; empty when it is not."""
+    estimate = zxcvbn(password[:ESTIMATED], user_inputs=[username, email, *SERVICE_NAMES])
+    if estimate["guesses"] >= EASY_GUESSES:
+        return ""
+    feedback = estimate["feedback"]
+    return " ".join(["is too easy to guess.", feedback["warning"], *feedback["suggestions"]]).replace("  ", " ").strip()
+
+
+def _refused(field: str, code: str, message: str) -> InvalidRequest:
     return InvalidRequest(
-        f"The {field} {message}", errors=[{"field": field, "code": "password_weak", "message": message}]
+        f"The {field.replace('_', ' ')} {message}", errors=[{"field": field, "code": code, "message": message}]
     )
 
 
