@@ -28,10 +28,10 @@ ROWS = (
     ("connectors",),
     ("passwords", "one_time", "tokens"),
     ("limits", "mail"),
-    ("hashing", "keys", "revocations", "users"),
+    ("breaches", "hashing", "keys", "revocations", "users"),
     ("events",),
     ("crypto", "database", "fields", "provider", "useragent"),
-    ("problems",),
+    ("lookalikes", "problems"),
     ("models",),
     ("config",),
 )
