@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     require_verified_email: bool = Field(False, description="sign in only with a verified address")
     magic_link: bool = Field(True, description="`off`: mail is no way to sign in, anywhere")
     registration: Literal["open", "closed"] = Field("open", description="`closed`: nobody registers by themselves")
+    audit_retention_days: int = Field(400, ge=1, description="age at which rows of the audit trail are removed")
     log_format: Literal["", "text", "json"] = Field("", description="`text` in development, `json` in production")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 

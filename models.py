@@ -167,8 +167,22 @@ class AuditEvent(Base):
     request_id: Mapped[str | None] = mapped_column(String(64))
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
     position: Mapped[int | None] = mapped_column(BigInteger, unique=True)
+    origin_hash: Mapped[str | None] = mapped_column(String(64))
     previous_hash: Mapped[str | None] = mapped_column(String(64))
     hash: Mapped[str | None] = mapped_column(String(64))
+
+
+class AuditHead(Base):
+    """The one row that says where the chain of the audit trail begins and ends, under a keyed hash of its own."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    first_position: Mapped[int] = mapped_column(BigInteger)
+    first_hash: Mapped[str] = mapped_column(String(64))
+    last_position: Mapped[int] = mapped_column(BigInteger)
+    last_hash: Mapped[str] = mapped_column(String(64))
+    proof: Mapped[str] = mapped_column(String(64))
 
 
 class Attempt(Base):

@@ -4,7 +4,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from auth import database, events, keys
+from auth import audit, database, events, keys
 
 keys_group = AppGroup("keys", help="The keys that sign tokens.")
 
@@ -26,6 +26,22 @@ def list_keys() -> None:
         click.echo(f"{'*' if key is found.signing else ' '} {key.algorithm:6} {key.kid}")
 
 
+audit_group = AppGroup("audit", help="The audit trail.")
+
+
+@audit_group.command("verify")
+def verify_audit() -> None:
+    """Find any change or gap in the audit trail; exit 1 when there is one."""
+    audit.seal()
+    faults = list(audit.verify())
+    for fault in faults:
+        click.echo(fault)
+    if faults:
+        raise SystemExit(1)
+    click.echo("the audit trail is whole")
+
+
 def init_app(app: Flask) -> None:
     """Register the commands."""
     app.cli.add_command(keys_group)
+    app.cli.add_command(audit_group)

@@ -38,11 +38,10 @@ def skeleton(username: str) -> str:
 
 # Names that would let somebody pose as the service or its operators, or that programs take for something else.
 RESERVED = (
-    "abuse", "admin", "administrator", "anonymous", "api", "auth", "contact", "everyone", "gatehouse", "help", "hostmaster",
-    "info", "mail", "me", "moderator", "noreply", "no-reply", "no_reply", "nobody", "none", "null", "official", "operator",
-    "owner", "postmaster", "root", "security", "self", "service", "staff", "superuser", "support", "sysadmin", "system",
-    "undefined", "webmaster", "www",
-)  # fmt: skip
+    "abuse admin administrator anonymous api auth contact everyone gatehouse help hostmaster info "
+    "mail me moderator noreply no-reply no_reply nobody none null official operator owner postmaster "
+    "root security self service staff superuser support sysadmin system undefined webmaster www"
+).split()
 RESERVED_SKELETONS = frozenset(skeleton(name) for name in RESERVED)
 
 
@@ -92,11 +91,16 @@ Email = Annotated[str, Field(max_length=EMAIL_MAX * 2, examples=["alice@example.
 Password = Annotated[
     str,
     Field(
-        max_length=PASSWORD_MAX * 4, examples=["correct horse battery staple"], json_schema_extra={"format": "password"}
+        min_length=1,
+        max_length=PASSWORD_MAX * 4,
+        examples=["correct horse battery staple"],
+        json_schema_extra={"format": "password"},
     ),
     AfterValidator(_password),
 ]
-Identifier = Annotated[str, Field(max_length=IDENTIFIER_MAX, examples=["alice"]), AfterValidator(_printable)]
+Identifier = Annotated[
+    str, Field(min_length=1, max_length=IDENTIFIER_MAX, examples=["alice"]), AfterValidator(_printable)
+]
 Secret = Annotated[str, Field(max_length=SECRET_MAX, examples=["1n5V3rYl0ng0paqueS3cret"])]
 Code = Annotated[str, Field(max_length=32, examples=["123456"])]
 Name = Annotated[str, Field(min_length=1, max_length=64, examples=["My phone"]), AfterValidator(_printable)]

@@ -49,8 +49,8 @@ def jwks() -> Response:
 def revoked() -> Response:
     """The revocations still in force, signed (a compact JWS of type `revocations+jwt`).
 
-    `revoked` maps each `sid` or `jti` to the NumericDate until which it matters. When more are in force than are listed,
-    tokens issued before `complete_since` must be refused: their session may be one of those left out.
+    `revoked` maps each `sid` or `jti` to the NumericDate until which it matters. When more are in force than are
+    listed, tokens issued before `complete_since` must be refused: their session may be one of those left out.
     """
     return _cacheable(_signed().encode(), "application/jwt", "public, max-age=2")
 
@@ -58,14 +58,15 @@ def revoked() -> Response:
 def _cacheable(body: bytes, content_type: str, cache_control: str) -> Response:
     response = Response(body, content_type=content_type, headers={"Cache-Control": cache_control})
     response.set_etag(hashlib.sha256(body).hexdigest()[:32])
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def _signed() -> str:
     """The signed list, made anew when it changed or its signature grows old."""
     seen = revocations.current()
     seen.refresh()
-    kept = current_app.extensions.setdefault("gatehouse.revocation_list", SignedList())
+    kept: SignedList = current_app.extensions.setdefault("gatehouse.revocation_list", SignedList())
     key = keys.current().signing
     with kept.lock:
         made_for = (seen.version, key.kid)

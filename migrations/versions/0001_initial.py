@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("request_id", sa.String(length=64), nullable=True),
         sa.Column("data", sa.JSON(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=True),
+        sa.Column("origin_hash", sa.String(length=64), nullable=True),
         sa.Column("previous_hash", sa.String(length=64), nullable=True),
         sa.Column("hash", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_audit_events"),
@@ -36,6 +37,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_audit_events_user_id_id", "audit_events", ["user_id", "id"])
 
+    op.create_table(
+        "audit_head",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("first_position", sa.BigInteger(), nullable=False),
+        sa.Column("first_hash", sa.String(length=64), nullable=False),
+        sa.Column("last_position", sa.BigInteger(), nullable=False),
+        sa.Column("last_hash", sa.String(length=64), nullable=False),
+        sa.Column("proof", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_audit_head"),
+    )
     op.create_table(
         "held_names",
         sa.Column("name_hash", sa.String(length=64), nullable=False),
@@ -269,6 +280,7 @@ def downgrade() -> None:
     op.drop_table("revoked_tokens")
     op.drop_table("rate_windows")
     op.drop_table("held_names")
+    op.drop_table("audit_head")
     op.drop_table("audit_events")
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION users_touch()")

@@ -1,0 +1,162 @@
+"""The audit trail made tamper-evident: every row carries the keyed hash of the one before it.
+
+Rows are written by the requests, in their transactions and in no order; they are sealed into the chain a moment later,
+by one worker at a time, so that no sign-in waits for another. Who can write to the database but does not know
+SECRET_KEY can neither change, remove nor insert a sealed row without `verify` finding it. Address and user agent are in
+the chain as a keyed hash only, so that a deleted person's can be blanked without breaking it.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, select, update
+
+from auth import crypto, database
+from config import settings
+from models import AuditEvent, AuditHead, Base, now
+
+BATCH = 500
+HEAD = 1
+BEGINNING = "0" * 64
+
+_table = Base.metadata.tables["audit_events"]
+_row = select(_table)
+_seal = (
+    update(_table)
+    .where(_table.c.id == bindparam("row_id"), _table.c.position.is_(None))
+    .values(
+        position=bindparam("at_position"),
+        origin_hash=bindparam("origin"),
+        previous_hash=bindparam("previous"),
+        hash=bindparam("own"),
+    )
+)
+
+
+def seal() -> int:
+    """Put the rows that are committed and not yet in the chain at its end; how many. Sealers take turns."""
+    with database.apart():
+        head = _lock_head()
+        rows = database.execute(_row.where(AuditEvent.position.is_(None)).order_by(AuditEvent.id).limit(BATCH)).all()
+        position, previous = head.last_position, head.last_hash
+        sealed = []
+        for row in rows:
+            position += 1
+            origin = _origin_hash(row)
+            own = _hash(row, position, origin, previous)
+            sealed.append(
+                {"row_id": row.id, "at_position": position, "origin": origin, "previous": previous, "own": own}
+            )
+            previous = own
+        if sealed:
+            database.execute(_seal, sealed)
+            _move_head(head.first_position, head.first_hash, position, previous)
+    return len(rows)
+
+
+def verify() -> Iterator[str]:
+    """What is wrong with the chain, a sentence each; nothing when it is whole."""
+    head = database.execute(select(AuditHead.__table__).where(AuditHead.id == HEAD)).first()
+    if head is None:
+        sealed = database.execute(select(func.count()).where(AuditEvent.position.is_not(None))).scalar_one()
+        if sealed:
+            yield "the head of the chain is gone"
+        return
+    if not crypto.proves(
+        "audit head", _head_text(head.first_position, head.first_hash, head.last_position, head.last_hash), head.proof
+    ):
+        yield "the head of the chain was changed"
+    position, previous = head.first_position, head.first_hash
+    for row in _in_order(head.first_position):
+        if row.position != position + 1:
+            yield f"rows {position + 1} to {row.position - 1} are gone"
+        elif row.previous_hash != previous:
+            yield f"row {row.position} does not follow the one before it"
+        if not _is_whole(row):
+            yield f"row {row.position} was changed"
+        position, previous = row.position, row.hash
+    if (position, previous) != (head.last_position, head.last_hash):
+        yield f"the chain ends at row {position}, and {head.last_position} were sealed"
+
+
+def purge() -> int:
+    """Remove the oldest rows when they are past AUDIT_RETENTION_DAYS; the chain then begins behind them. How many."""
+    oldest_kept = now() - timedelta(days=settings().audit_retention_days)
+    with database.apart():
+        head = _lock_head()
+        old = _row.where(AuditEvent.position > head.first_position, AuditEvent.at < oldest_kept)
+        rows = database.execute(old.order_by(AuditEvent.position).limit(BATCH)).all()
+        if rows:
+            last = rows[-1]
+            database.execute(delete(AuditEvent).where(AuditEvent.position <= last.position))
+            _move_head(last.position, last.hash, head.last_position, head.last_hash)
+    return len(rows)
+
+
+def _lock_head() -> Any:
+    """The head of the chain, held until the transaction ends: an update that changes nothing queues the others."""
+    locked = update(AuditHead).where(AuditHead.id == HEAD).values(id=HEAD).returning(*AuditHead.__table__.c)
+    head = database.execute(locked).first()
+    if head is None:
+        first = {"id": HEAD, "first_position": 0, "first_hash": BEGINNING, "last_position": 0, "last_hash": BEGINNING}
+        text = _head_text(0, BEGINNING, 0, BEGINNING)
+        database.execute(database.by_dialect(_begin), {**first, "proof": crypto.keyed_hash("audit head", text)})
+        head = database.execute(locked).one()
+    return head
+
+
+def _begin(insert_: Any) -> Any:
+    return insert_(AuditHead).on_conflict_do_nothing()
+
+
+def _move_head(first_position: int, first_hash: str, last_position: int, last_hash: str) -> None:
+    proof = crypto.keyed_hash("audit head", _head_text(first_position, first_hash, last_position, last_hash))
+    values = {
+        "first_position": first_position,
+        "first_hash": first_hash,
+        "last_position": last_position,
+        "last_hash": last_hash,
+        "proof": proof,
+    }
+    database.execute(update(AuditHead).where(AuditHead.id == HEAD).values(values))
+
+
+def _head_text(first_position: int, first_hash: str, last_position: int, last_hash: str) -> str:
+    return f"{first_position} {first_hash} {last_position} {last_hash}"
+
+
+def _in_order(after: int) -> Iterator[Any]:
+    """The sealed rows in the order of the chain, read in batches."""
+    while rows := database.execute(
+        _row.where(AuditEvent.position > after).order_by(AuditEvent.position).limit(BATCH)
+    ).all():
+        yield from rows
+        after = rows[-1].position
+
+
+def _is_whole(row: Any) -> bool:
+    # A blanked origin is that of a deleted person; its hash stays in the chain.
+    blanked = row.ip is None and row.user_agent is None
+    if not blanked and not crypto.proves("audit origin", _origin_text(row), row.origin_hash or ""):
+        return False
+    return crypto.proves("audit row", _text(row, row.position, row.origin_hash, row.previous_hash), row.hash or "")
+
+
+def _hash(row: Any, position: int, origin: str, previous: str) -> str:
+    return crypto.keyed_hash("audit row", _text(row, position, origin, previous))
+
+
+def _text(row: Any, position: int, origin: str | None, previous: str | None) -> str:
+    """Everything a row says, in one canonical form."""
+    said = [position, row.id, row.at.isoformat(), row.name, row.user_id, row.session_id, row.request_id, row.data]
+    return json.dumps([*said, origin, previous], sort_keys=True, separators=(",", ":"))
+
+
+def _origin_hash(row: Any) -> str:
+    return crypto.keyed_hash("audit origin", _origin_text(row))
+
+
+def _origin_text(row: Any) -> str:
+    return f"{row.ip}\n{row.user_agent}"

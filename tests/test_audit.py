@@ -1,0 +1,108 @@
+"""The audit trail: written with the request, sealed into a chain, and no change of it goes unseen."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, select, update
+
+from auth import audit, database
+from models import AuditEvent, AuditHead, db
+from tests.support.clients import PASSWORD
+
+
+@pytest.fixture
+def trail(app, bearer) -> Any:
+    """Five people have registered and signed in, and the chain is sealed."""
+    for name in ("ada", "bea", "cleo", "dora", "eve"):
+        bearer.another().signed_in(name)
+    with app.app_context():
+        assert audit.seal() == 10
+        yield audit
+        database.end()
+
+
+def _faults() -> list[str]:
+    database.end()
+    return list(audit.verify())
+
+
+def _change(statement: Any) -> None:
+    with database.apart():
+        database.execute(statement)
+
+
+@pytest.mark.asvs("16.4.2")
+def test_an_untouched_trail_is_whole(trail):
+    assert _faults() == []
+
+
+@pytest.mark.asvs("16.4.2")
+@pytest.mark.parametrize(
+    "values", [{"name": "login.failed"}, {"user_id": 99}, {"ip": "10.0.0.9"}, {"data": {"amr": []}}]
+)
+def test_a_changed_row_is_found(trail, values):
+    _change(update(AuditEvent).where(AuditEvent.position == 4).values(**values))
+    assert _faults() == ["row 4 was changed"]
+
+
+@pytest.mark.asvs("16.4.2")
+def test_a_removed_row_is_found(trail):
+    _change(delete(AuditEvent).where(AuditEvent.position == 4))
+    assert _faults() == ["rows 4 to 4 are gone"]
+
+
+def test_a_cut_off_end_is_found(trail):
+    _change(delete(AuditEvent).where(AuditEvent.position > 7))
+    assert _faults() == ["the chain ends at row 7, and 10 were sealed"]
+
+
+def test_a_head_written_by_another_hand_is_found(trail):
+    _change(delete(AuditEvent).where(AuditEvent.position == 10))
+    row = database.execute(select(AuditEvent.__table__).where(AuditEvent.position == 9)).one()
+    _change(update(AuditHead).values(last_position=9, last_hash=row.hash))
+    assert _faults() == ["the head of the chain was changed"]
+
+
+def test_a_row_whose_hash_was_made_without_the_key_is_found(trail):
+    _change(update(AuditEvent).where(AuditEvent.position == 10).values(name="login.failed", hash="0" * 64))
+    assert "row 10 was changed" in _faults()
+
+
+def test_the_origin_of_a_deleted_person_can_be_blanked(trail):
+    _change(update(AuditEvent).values(ip=None, user_agent=None))
+    assert _faults() == []
+
+
+def test_sealers_take_turns(app, client, race):
+    for number in range(20):
+        client.another().register(username=f"person{number}", email=f"p{number}@example.com", password=PASSWORD)
+
+    def seal(_number: int) -> int:
+        with app.app_context():
+            return audit.seal()
+
+    assert sum(race(8, seal)) == 20
+    with app.app_context():
+        assert _faults() == []
+
+
+def test_old_rows_are_removed_and_the_rest_stays_whole(app, bearer, clock):
+    bearer.another().signed_in("ada")
+    with app.app_context():
+        audit.seal()
+        clock.shift(401 * 86400)
+        bearer.another().signed_in("bea")
+        audit.seal()
+        assert audit.purge() == 2
+        assert _faults() == []
+        assert database.execute(select(db.func.count()).select_from(AuditEvent)).scalar_one() == 2
+        database.end()
+
+
+@pytest.mark.asvs("16.4.2")
+def test_the_command_finds_a_change(trail, app):
+    runner = app.test_cli_runner()
+    assert runner.invoke(args=["audit", "verify"]).output == "the audit trail is whole\n"
+    _change(update(AuditEvent).where(AuditEvent.position == 2).values(name="login.failed"))
+    found = runner.invoke(args=["audit", "verify"])
+    assert (found.exit_code, found.output) == (1, "row 2 was changed\n")
