@@ -37,11 +37,45 @@ def skeleton(username: str) -> str:
 
 
 # Names that would let somebody pose as the service or its operators, or that programs take for something else.
-RESERVED = (
-    "abuse admin administrator anonymous api auth contact everyone gatehouse help hostmaster info "
-    "mail me moderator noreply no-reply no_reply nobody none null official operator owner postmaster "
-    "root security self service staff superuser support sysadmin system undefined webmaster www"
-).split()
+RESERVED = [
+    "abuse",
+    "admin",
+    "administrator",
+    "anonymous",
+    "api",
+    "auth",
+    "contact",
+    "everyone",
+    "gatehouse",
+    "help",
+    "hostmaster",
+    "info",
+    "mail",
+    "me",
+    "moderator",
+    "noreply",
+    "no-reply",
+    "no_reply",
+    "nobody",
+    "none",
+    "null",
+    "official",
+    "operator",
+    "owner",
+    "postmaster",
+    "root",
+    "security",
+    "self",
+    "service",
+    "staff",
+    "superuser",
+    "support",
+    "sysadmin",
+    "system",
+    "undefined",
+    "webmaster",
+    "www",
+]
 RESERVED_SKELETONS = frozenset(skeleton(name) for name in RESERVED)
 
 
