@@ -1,10 +1,12 @@
 """The HTTP form of what a view returned, and of a problem (RFC 9457)."""
 
+import hashlib
 from typing import Any
 
 import orjson
-from flask import Response
+from flask import Response, request
 from pydantic import BaseModel
+from werkzeug.datastructures import Headers
 
 from auth import events, transport
 from auth.problems import Problem, TokenMissing, TokenProblem
@@ -13,6 +15,14 @@ from auth.sessions import Tokens
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
 NO_STORE = ("Cache-Control", "no-store")
+
+
+class JsonAnswer(Response):
+    """An answer whose headers are complete when it is made."""
+
+    def get_wsgi_headers(self, environ: Any) -> Headers:
+        """The headers as they are: the length is set with the body, and there is no Location to complete."""
+        return self.headers
 
 
 def render(answer: Any, status: int, by_cookie: bool) -> Response:
@@ -31,7 +41,15 @@ def render(answer: Any, status: int, by_cookie: bool) -> Response:
 
 
 def _json(members: Any, status: int, content_type: str = JSON) -> Response:
-    return Response(orjson.dumps(members), status, [NO_STORE], content_type=content_type)
+    return JsonAnswer(orjson.dumps(members), status, [NO_STORE], content_type=content_type)
+
+
+def cacheable(body: bytes, content_type: str, cache_control: str) -> Response:
+    """An answer that caches may keep; 304 when the request names the ETag it already has (RFC 9110 section 13.1.2)."""
+    response = Response(body, content_type=content_type, headers={"Cache-Control": cache_control})
+    response.set_etag(hashlib.sha256(body).hexdigest()[:32])
+    response.make_conditional(request)
+    return response
 
 
 def problem_answer(problem: Problem) -> Response:

@@ -156,6 +156,8 @@ def init_app(app: Flask, settings: Settings) -> None:
         **({"connect_args": _postgresql_arguments()} if postgresql else {}),
     }
     db.init_app(app)
+    # No ORM session is ever opened, so none is closed after every request.
+    app.teardown_appcontext_funcs.clear()
     with app.app_context():
         if not postgresql:
             event.listen(db.engine, "connect", _configure_sqlite)

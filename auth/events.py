@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from flask import g, has_request_context, request
+from flask import has_request_context, request
 from sqlalchemy import insert
 
-from auth import crypto, database
+from auth import database
 from models import AuditEvent, now
 
 log = logging.getLogger("gatehouse.events")
@@ -31,6 +31,8 @@ NAMES = {
     "keys.rotated": "A new signing key took over.",
 }
 
+# Where the id of a request is kept in its WSGI environment.
+REQUEST_ID = "gatehouse.request_id"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -88,10 +90,7 @@ def origin() -> tuple[str | None, str | None, str | None]:
 
 def request_id() -> str:
     """The id of this request, in its answer, its log lines and its events."""
-    found: str | None = g.get("request_id")
-    if found is None:
-        found = g.request_id = crypto.random_id()
-    return found
+    return str(request.environ[REQUEST_ID])
 
 
 def one_line(text: str) -> str:

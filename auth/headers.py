@@ -1,11 +1,26 @@
-"""What every answer carries: the security headers, the request id, and CORS for the exact origins that are allowed."""
+"""What every answer carries, whatever made it: security headers, the request id, CORS for the exact origins allowed.
 
-from flask import Flask, Response, request
+They are appended to the finished header list below Flask: there no answer can miss them, and it costs a tenth.
+"""
 
-from auth import events
-from config import Settings, settings
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
 
-API_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+from flask import Flask
+
+from auth.events import REQUEST_ID
+from config import Settings
+
+Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
+Wsgi = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+POLICY = "Content-Security-Policy"
+API_POLICY = (
+    POLICY,
+    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'",
+)
 HARDENING = [
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
@@ -27,27 +42,33 @@ CORS_PREFLIGHT = [
 ]
 
 
-def init_app(app: Flask, chosen: Settings) -> None:
+def init_app(app: Flask, settings: Settings) -> None:
     """Add the headers to every answer, errors included."""
-    always = [*HARDENING, *([HSTS] if chosen.secure_cookies else [])]
+    always = [*HARDENING, *([HSTS] if settings.secure_cookies else [])]
+    origins = frozenset(settings.cors_origins)
+    inner = app.wsgi_app
 
-    @app.after_request
-    def _add(response: Response) -> Response:
-        response.headers.extend(always)
-        response.headers["X-Request-Id"] = events.request_id()
-        if "Content-Security-Policy" not in response.headers:
-            response.headers["Content-Security-Policy"] = API_POLICY
-        if chosen.cors_origins:
-            _cors(response)
-        return response
+    def hardened(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        request_id = environ[REQUEST_ID] = os.urandom(12).hex()
+
+        def start(status: str, headers: Headers, *exc_info: Any) -> Any:
+            headers += always
+            headers.append(("X-Request-Id", request_id))
+            if not any(name == POLICY for name, _ in headers):
+                headers.append(API_POLICY)
+            if origins:
+                headers += _cors(environ, origins)
+            return start_response(status, headers, *exc_info)
+
+        return inner(environ, start)
+
+    app.wsgi_app = hardened  # type: ignore[method-assign]
 
 
-def _cors(response: Response) -> None:
-    response.headers.add("Vary", "Origin")
-    origin = request.headers.get("Origin")
-    if origin not in settings().cors_origins:
-        return
-    response.headers["Access-Control-Allow-Origin"] = origin
-    response.headers.extend(CORS_ALLOWED)
-    if request.method == "OPTIONS":
-        response.headers.extend(CORS_PREFLIGHT)
+def _cors(environ: Environ, origins: frozenset[str]) -> Headers:
+    vary = ("Vary", "Origin")
+    origin = environ.get("HTTP_ORIGIN")
+    if origin not in origins:
+        return [vary]
+    preflight = CORS_PREFLIGHT if environ["REQUEST_METHOD"] == "OPTIONS" else []
+    return [vary, ("Access-Control-Allow-Origin", origin), *CORS_ALLOWED, *preflight]

@@ -106,7 +106,7 @@ def read_access(token: str) -> Claims:
 def read(token: str, use: str, *, allow_expired: bool = False) -> Claims:
     """The claims of a token for one use, validated in full; raises TokenInvalid, TokenExpired."""
     try:
-        if len(token) > LONGEST or get_unverified_header(token).get("typ") != TYP[use]:
+        if len(token) > LONGEST:
             raise TokenInvalid
         claims: Claims = decode_token(token, allow_expired=True)
         _check_claims(claims, use)
@@ -166,10 +166,10 @@ def _headers(use: str) -> dict[str, str]:
     return {"typ": TYP[use], "kid": keys.current().signing.kid}
 
 
-def _decode_key(header: dict[str, Any], _claims: Claims) -> Any:
+def _decode_key(header: dict[str, Any], claims: Claims) -> Any:
     """The key that the header names, if it is ours and of the header's algorithm; nothing else there is believed."""
     key = keys.find(header.get("kid"))
-    if key is None or header.get("alg") != key.algorithm:
+    if key is None or header.get("alg") != key.algorithm or header.get("typ") != TYP.get(str(claims.get("type"))):
         raise InvalidTokenError("unknown key")
     return key.public
 
