@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from auth import lookalikes
 
@@ -119,25 +120,65 @@ def _password(text: str) -> str:
     return text
 
 
-# A bound on the raw text keeps every later step cheap; NFKC makes a text at most 18 times longer.
-Username = Annotated[str, Field(max_length=USERNAME_MAX * 4, examples=["alice"]), AfterValidator(_username)]
-Email = Annotated[str, Field(max_length=EMAIL_MAX * 2, examples=["alice@example.com"]), AfterValidator(_email)]
+# A bound on the raw text keeps every later step cheap; NFKC makes a text at most 18 times longer. The API document
+# shows the lengths that hold after it.
+Username = Annotated[
+    str,
+    Field(
+        max_length=USERNAME_MAX * 4,
+        description="Letters, digits, dots, underscores and hyphens, beginning with a letter or digit; compared in NFKC"
+        " without case, and not like an existing or reserved name.",
+        examples=["alice"],
+        json_schema_extra={"minLength": 3, "maxLength": USERNAME_MAX},
+    ),
+    AfterValidator(_username),
+]
+Email = Annotated[
+    str,
+    Field(
+        max_length=EMAIL_MAX * 2,
+        description="An email address; compared in NFKC without case.",
+        examples=["alice@example.com"],
+        json_schema_extra={"format": "email", "maxLength": EMAIL_MAX},
+    ),
+    AfterValidator(_email),
+]
 Password = Annotated[
     str,
     Field(
         min_length=1,
         max_length=PASSWORD_MAX * 4,
+        description="Any characters, normalised to NFKC. A new one has at least PASSWORD_MIN_LENGTH, is not easy to guess and"
+        " not made of the person's own names.",
         examples=["correct horse battery staple"],
-        json_schema_extra={"format": "password"},
+        json_schema_extra={"format": "password", "maxLength": PASSWORD_MAX},
     ),
     AfterValidator(_password),
 ]
 Identifier = Annotated[
-    str, Field(min_length=1, max_length=IDENTIFIER_MAX, examples=["alice"]), AfterValidator(_printable)
+    str,
+    Field(
+        min_length=1,
+        max_length=IDENTIFIER_MAX,
+        description="A username or an email address, without control or invisible characters.",
+        examples=["alice"],
+    ),
+    AfterValidator(_printable),
 ]
-Secret = Annotated[str, Field(max_length=SECRET_MAX, examples=["1n5V3rYl0ng0paqueS3cret"])]
-Code = Annotated[str, Field(max_length=32, examples=["123456"])]
-Name = Annotated[str, Field(min_length=1, max_length=64, examples=["My phone"]), AfterValidator(_printable)]
+Secret = Annotated[
+    str, Field(max_length=SECRET_MAX, description="The secret of a link.", examples=["1n5V3rYl0ng0paqueS3cret"])
+]
+Code = Annotated[str, Field(max_length=32, description="Spaces, dashes and case do not matter.", examples=["123456"])]
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=64,
+        description="A name for people to recognise it by, without control or invisible characters.",
+        examples=["My phone"],
+    ),
+    AfterValidator(_printable),
+]
 
 
 class Body(BaseModel):
@@ -148,9 +189,16 @@ class Body(BaseModel):
 
 
 class Answer(BaseModel):
-    """A response body, as the API document shows it."""
+    """A response body, as the API document shows it; one that is not JSON has only a `media_type`."""
 
     model_config = ConfigDict(extra="forbid")
+    media_type: ClassVar[str] = "application/json"
+
+
+class Html(Answer):
+    """A page."""
+
+    media_type: ClassVar[str] = "text/html"
 
 
 class Message(Answer):
@@ -162,9 +210,9 @@ class Message(Answer):
 class TokensAnswer(Answer):
     """Tokens in the body, or with `X-Auth-Transport: cookie` only the CSRF token, the others being in cookies."""
 
-    access_token: str | None = None
-    refresh_token: str | None = None
-    csrf_token: str | None = None
+    access_token: str | SkipJsonSchema[None] = None
+    refresh_token: str | SkipJsonSchema[None] = None
+    csrf_token: str | SkipJsonSchema[None] = None
     token_type: str
     expires_in: int
     refresh_expires_in: int

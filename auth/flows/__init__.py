@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from auth.flows import login, logout, me, operations, published, refresh, register, sessions
+from auth.flows import documents, login, logout, me, operations, published, refresh, register, sessions
 
 REGISTRY: tuple[Blueprint, ...] = (
     register.bp,
@@ -13,4 +13,5 @@ REGISTRY: tuple[Blueprint, ...] = (
     sessions.bp,
     operations.bp,
     published.bp,
+    documents.bp,
 )

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from auth import database
 from auth.endpoint import endpoint
 from auth.fields import Answer
+from auth.problems import Unavailable
 from models import SigningKey
 
 bp = Blueprint("operations", __name__)
@@ -25,7 +26,7 @@ def healthz() -> dict[str, Any]:
     return {"status": "ok"}
 
 
-@endpoint(bp, "GET", "/readyz", returns=Health)
+@endpoint(bp, "GET", "/readyz", returns=Health, errors=(Unavailable,))
 def readyz() -> dict[str, Any]:
     """Ready: the database answers and the tables are there; 503 otherwise."""
     database.execute(select(SigningKey.kid).limit(1)).first()

@@ -1,17 +1,17 @@
 """What other services verify tokens with, offline: the key set (RFC 7517) and the revocations still in force."""
 
-import hashlib
 import threading
 import time
 from typing import Any
 
 import jwt
 import orjson
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app
 
-from auth import keys, revocations
+from auth import answers, keys, revocations
 from auth.endpoint import endpoint
 from auth.fields import Answer
+from auth.problems import Unavailable
 from config import settings
 
 bp = Blueprint("published", __name__)
@@ -29,6 +29,12 @@ class KeySetAnswer(Answer):
     keys: list[dict[str, str]]
 
 
+class RevocationList(Answer):
+    """A signed list (RFC 7515, compact)."""
+
+    media_type = "application/jwt"
+
+
 class SignedList:
     """The revocations as last signed, with what they were signed for."""
 
@@ -39,27 +45,20 @@ class SignedList:
         self.body = ""
 
 
-@endpoint(bp, "GET", "/.well-known/jwks.json", returns=KeySetAnswer)
+@endpoint(bp, "GET", "/.well-known/jwks.json", returns=KeySetAnswer, errors=(Unavailable,))
 def jwks() -> Response:
     """The public keys, old and new during a rotation, for whoever verifies tokens."""
-    return _cacheable(orjson.dumps(keys.current().published()), "application/json", "public, max-age=60")
+    return answers.cacheable(orjson.dumps(keys.current().published()), "application/json", "public, max-age=60")
 
 
-@endpoint(bp, "GET", "/.well-known/revocations")
+@endpoint(bp, "GET", "/.well-known/revocations", returns=RevocationList, errors=(Unavailable,))
 def revoked() -> Response:
     """The revocations still in force, signed (a compact JWS of type `revocations+jwt`).
 
     `revoked` maps each `sid` or `jti` to the NumericDate until which it matters. When more are in force than are
     listed, tokens issued before `complete_since` must be refused: their session may be one of those left out.
     """
-    return _cacheable(_signed().encode(), "application/jwt", "public, max-age=2")
-
-
-def _cacheable(body: bytes, content_type: str, cache_control: str) -> Response:
-    response = Response(body, content_type=content_type, headers={"Cache-Control": cache_control})
-    response.set_etag(hashlib.sha256(body).hexdigest()[:32])
-    response.make_conditional(request)
-    return response
+    return answers.cacheable(_signed().encode(), "application/jwt", "public, max-age=2")
 
 
 def _signed() -> str:

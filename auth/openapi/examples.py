@@ -1,0 +1,86 @@
+"""Realistic examples. A field's own `examples` come first; names that mean the same everywhere are listed here."""
+
+from typing import Any
+
+REQUEST_ID = "9f2c41d07be85a6310c4d2ee"
+NUMBERS: dict[str, int] = {
+    "id": 1, "user_id": 1, "expires_in": 900, "refresh_expires_in": 1209600, "auth_time": 1767225600,
+    "expires_at": 1767226500, "revoked": 2,
+}  # fmt: skip
+TEXTS: dict[str, str] = {
+    "access_token": "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+    "refresh_token": "eyJhbGciOiJFZERTQSIsInR5cCI6InJ0K2p3dCJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+    "csrf_token": "f2ca1bb6c7e907d06dafe4687e579fce76b37e4e93b7605022da52e6ccc26fd2",
+    "token_type": "Bearer", "id": "7Zk3vQpXoLw2mTn5RbYsHd", "session_id": "7Zk3vQpXoLw2mTn5RbYsHd",
+    "username": "alice", "logged_in_as": "alice", "email": "alice@example.com",
+    "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
+    "last_used_at": "2026-01-01T00:15:00Z", "expires_at": "2026-01-15T00:15:00Z",
+    "ip": "203.0.113.7", "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "acr": "aal1", "status": "ok", "message": "Done",
+}  # fmt: skip
+LISTS: dict[str, list[Any]] = {
+    "amr": ["pwd"], "roles": ["editor"],
+    "keys": [{
+        "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+        "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", "use": "sig", "alg": "EdDSA",
+    }],
+}  # fmt: skip
+BY_TYPE: dict[str, dict[str, Any]] = {"integer": NUMBERS, "string": TEXTS, "array": LISTS}
+BLANK: dict[str, Any] = {"integer": 1, "number": 1, "boolean": True, "null": None, "string": "text", "object": {}}
+
+_LIFETIMES = {name: NUMBERS[name] for name in ("expires_in", "refresh_expires_in")}
+_SESSION = {"token_type": "Bearer", **_LIFETIMES, "session_id": TEXTS["session_id"]}
+# Types whose members depend on one another are shown by hand.
+EXPLICIT: dict[str, dict[str, Any]] = {
+    "TokensAnswer": {
+        "bearer": {
+            "summary": "In the body",
+            "value": {**{name: TEXTS[name] for name in ("access_token", "refresh_token")}, **_SESSION},
+        },
+        "cookie": {
+            "summary": "In cookies, with X-Auth-Transport: cookie",
+            "value": {"csrf_token": TEXTS["csrf_token"], **_SESSION},
+        },
+    }
+}
+# What problems carry beside the members that all of them have.
+PROBLEM_MEMBERS: dict[str, dict[str, Any]] = {
+    "invalid_request": {
+        "detail": "Invalid username",
+        "errors": [{"field": "username", "code": "value_error", "message": "must have 3 to 80 characters"}],
+    },
+    "mfa_required": {"mfa_token": "Uq3hS0mAdr1f7nV9kXc2bE5wZy8tL4jPgR6oI0eKs1M", "methods": ["totp", "recovery_code"]},
+    "rate_limited": {"retry_after": 12},
+    "account_locked": {"retry_after": 300},
+}
+
+
+def of(schema: dict[str, Any], components: dict[str, Any], name: str = "") -> Any:
+    """An example of a schema: of an object its required members, or the first one when none is required."""
+    if "$ref" in schema:
+        return of(components[schema["$ref"].rpartition("/")[2]], components, name)
+    if "examples" in schema:
+        return schema["examples"][0]
+    if "anyOf" in schema:
+        return of(schema["anyOf"][0], components, name)
+    if "const" in schema or "enum" in schema:
+        return schema.get("const", schema.get("enum", [None])[0])
+    if "properties" in schema:
+        return _members(schema, components)
+    return _plain(schema, components, name)
+
+
+def _members(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
+    properties = schema["properties"]
+    shown = schema.get("required") or list(properties)[:1]
+    return {name: of(properties[name], components, name) for name in shown}
+
+
+def _plain(schema: dict[str, Any], components: dict[str, Any], name: str) -> Any:
+    kind = schema.get("type", "object")
+    known = BY_TYPE.get(kind, {})
+    if name in known:
+        return known[name]
+    if schema.get("default") is not None:
+        return schema["default"]
+    return [of(schema["items"], components, name)] if kind == "array" else BLANK[kind]
