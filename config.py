@@ -86,12 +86,16 @@ class Settings(BaseSettings):
     private_registration: bool = Field(False, description="registration tells nobody whether an address is known")
     require_verified_email: bool = Field(False, description="sign in only with a verified address")
     magic_link: bool = Field(True, description="`off`: mail is no way to sign in, anywhere")
+    mfa_policy: Literal["optional", "required", "required_for_roles"] = Field(
+        "optional", description="who must have a second factor; `required_for_roles` names them in MFA_ROLES"
+    )
+    mfa_roles: Origins = Field((), description="roles that must have a second factor, separated by commas")
     registration: Literal["open", "closed"] = Field("open", description="`closed`: nobody registers by themselves")
     audit_retention_days: int = Field(400, ge=1, description="age at which rows of the audit trail are removed")
     log_format: Literal["", "text", "json"] = Field("", description="`text` in development, `json` in production")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
-    @field_validator("cors_origins", "secret_key_fallbacks", mode="before")
+    @field_validator("cors_origins", "secret_key_fallbacks", "mfa_roles", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -101,7 +101,10 @@ class User(Base):
 
 
 class Session(Base):
-    """One row a sign-in. A refresh token names the session and the generation it was made for."""
+    """One row a sign-in. A refresh token names the session and the generation it was made for.
+
+    `factor` is the method of the second proof, if there was one.
+    """
 
     __tablename__ = "sessions"
     __table_args__ = (Index("ix_sessions_user_id_created_at", "user_id", "created_at"),)
@@ -112,6 +115,7 @@ class Session(Base):
     rotated_at: Mapped[datetime] = mapped_column(Moment)
     amr: Mapped[str] = mapped_column(String(64))
     acr: Mapped[str] = mapped_column(String(16))
+    factor: Mapped[str | None] = mapped_column(String(16))
     auth_time: Mapped[datetime] = mapped_column(Moment)
     enrol_only: Mapped[bool] = mapped_column()
     device_id: Mapped[str | None] = mapped_column(String(32))
@@ -282,6 +286,7 @@ class Passkey(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     user_id: Mapped[int] = _owner()
+    user_handle: Mapped[bytes] = mapped_column(LargeBinary)
     credential_id: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     public_key: Mapped[bytes] = mapped_column(LargeBinary)
     sign_count: Mapped[int] = mapped_column(BigInteger)
