@@ -148,8 +148,8 @@ Password = Annotated[
     Field(
         min_length=1,
         max_length=PASSWORD_MAX * 4,
-        description="Any characters, normalised to NFKC. A new one has at least PASSWORD_MIN_LENGTH, is not easy to guess and"
-        " not made of the person's own names.",
+        description="Any characters, normalised to NFKC. A new one has at least PASSWORD_MIN_LENGTH, is not easy to"
+        " guess and not made of the person's own names.",
         examples=["correct horse battery staple"],
         json_schema_extra={"format": "password", "maxLength": PASSWORD_MAX},
     ),
