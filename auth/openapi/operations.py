@@ -31,7 +31,7 @@ HEADERS: dict[str, Any] = {
 TRANSPORT = {
     "name": "X-Auth-Transport", "in": "header", "required": False,
     "description": "`cookie`: the tokens are set as cookies and the body carries `csrf_token` in their place.",
-    "schema": {"type": "string"}, "example": "cookie",
+    "schema": {"type": "string", "enum": ["cookie"]},
 }  # fmt: skip
 
 
