@@ -105,7 +105,7 @@ def _email(text: str) -> str:
     if len(text) > EMAIL_MAX or "@" not in text or "." not in text.rpartition("@")[2]:
         raise ValueError(f"must be an email address of at most {EMAIL_MAX} characters")
     try:
-        found = validate_email(text, check_deliverability=False, globally_deliverable=False)
+        found = validate_email(text, check_deliverability=False, globally_deliverable=False, strict=True)
     except EmailNotValidError:
         raise ValueError("must be an email address") from None
     if len(found.normalized) > EMAIL_MAX:

@@ -29,7 +29,7 @@ ROWS = (
     ("passwords", "one_time", "tokens"),
     ("limits", "mail"),
     ("breaches", "hashing", "keys", "revocations", "users"),
-    ("events",),
+    ("audit", "events"),
     ("crypto", "database", "fields", "provider", "useragent"),
     ("lookalikes", "problems"),
     ("models",),
