@@ -39,7 +39,8 @@ def test_one_signs_in_with_any_spelling_of_ones_name(client, identifier):
     "username",
     [
         "qz", "x" * 81, "alice@example.com", "<img src=x>", "{{7*7}}", "${7*7}", "%s%n", "{0.__class__}", "a b",
-        "-alice",         "ali\u200bce", "ali\u202ece", "ali\x00ce", "ali\r\nce", "ali\u2028ce", "\ud800alice", "=1+1", "a'--", "a\u0000",
+        "-alice", "ali\u200bce", "ali\u202ece", "ali\x00ce", "ali\r\nce", "ali\u2028ce", "\ud800alice", "=1+1",
+        "a'--", "a\u0000",
     ],
 )  # fmt: skip
 def test_a_username_of_a_wrong_form_is_refused_and_not_echoed(client, username):
@@ -61,8 +62,9 @@ def test_a_reserved_name_is_refused(client, username):
 @pytest.mark.parametrize(
     "email",
     [
-        "plain", "a@b", "a@x.io\r\nBcc: b@y.io", "a@x.io\n", "a@x.io, b@y.io", "A <a@x.io>", "a@x.io\x00", "@x.io", "a@",
-        "a@@x.io",         "a\u202e@x.io", "a" * 65 + "@x.io", "a@" + "x" * 120 + ".io", "a b@x.io", "a@x..io", "a@[127.0.0.1]",
+        "plain", "a@b", "a@x.io\r\nBcc: b@y.io", "a@x.io\n", "a@x.io, b@y.io", "A <a@x.io>", "a@x.io\x00", "@x.io",
+        "a@", "a@@x.io", "a\u202e@x.io", "a" * 65 + "@x.io",
+        "a@" + "x" * 120 + ".io", "a b@x.io", "a@x..io", "a@[127.0.0.1]",
     ],
 )  # fmt: skip
 def test_an_address_of_a_wrong_form_is_refused(client, email):
