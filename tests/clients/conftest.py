@@ -1,14 +1,13 @@
-"""Fixtures for the client packages: a twin of the service, and verifiers that end with their test."""
+"""Fixtures for the client packages: publishers of keys and revocations, and verifiers that end with their test."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
 from gatehouse_verify import Verifier
 
-from tests.clients.twin import Twin
+from tests.clients.twin import Forwarder, Twin
+from tests.support.service import Service
 
 
 @pytest.fixture
@@ -21,7 +20,9 @@ def twin() -> Iterator[Twin]:
 def make_verifier(twin: Twin) -> Iterator[Callable[..., Verifier]]:
     """Make verifiers of the twin that look every 50 ms; any setting can be given."""
     with ExitStack() as ending:
-        yield lambda **given: ending.enter_context(Verifier(**({"issuer": twin.url, "poll_seconds": 0.05} | given)))
+        yield lambda **given: ending.enter_context(
+            Verifier(**({"issuer": twin.url, "poll_seconds": 0.05, "timeout": 20} | given))
+        )
 
 
 @pytest.fixture
@@ -30,13 +31,7 @@ def verifier(make_verifier: Callable[..., Verifier]) -> Verifier:
 
 
 @pytest.fixture
-def eventually() -> Callable[[Callable[[], Any]], None]:
-    """Wait until a condition holds, for at most 30 seconds."""
-
-    def wait(condition: Callable[[], Any]) -> None:
-        ends = time.monotonic() + 30
-        while not condition():
-            assert time.monotonic() < ends, "it never happened"
-            time.sleep(0.02)
-
-    return wait
+def forwarder(service: Service) -> Iterator[Forwarder]:
+    """A way to the running service that lists what is asked of it."""
+    with Forwarder(service.url) as forwarder:
+        yield forwarder

@@ -1,4 +1,4 @@
-"""A twin of what Gatehouse publishes, small enough to be made to lie, age and fall silent at a test's word."""
+"""Where a verifier gets its documents in tests: a twin that lies and ages at a test's word, or the real service."""
 
 import hashlib
 import json
@@ -7,10 +7,12 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+Answer = tuple[int, str, bytes]
 KINDS: dict[str, tuple[Any, Any]] = {
     "EdDSA": (ed25519.Ed25519PrivateKey.generate, OKPAlgorithm.to_jwk),
     "ES256": (lambda: ec.generate_private_key(ec.SECP256R1()), ECAlgorithm.to_jwk),
@@ -30,59 +32,84 @@ class Key:
         return jwt.encode(claims, self.private, self.algorithm, headers={"typ": typ, "kid": self.kid} | header)
 
 
-class Twin:
-    """The two documents on a loopback port. `asked` lists every request; while `away` all are answered 503.
-
-    While it `hangs_up`, every connection is closed after its answer, without a word.
-    """
+class Publisher:
+    """A server on a loopback port; `asked` lists the path of every request."""
 
     def __init__(self) -> None:
-        self.keys = [Key("first")]
-        self.revoked: dict[str, int] = {}
-        self.complete_since = 0
-        self.valid_seconds = 120
-        self.signed_ago = 0
-        self.typ = "revocations+jwt"
-        self.away = self.hangs_up = False
         self.asked: list[str] = []
+        self.hangs_up = False
+
+    def answer(self, path: str, known: str | None) -> Answer:
+        """Status, ETag and body for a path, given the ETag that the client knows."""
+        raise NotImplementedError
 
     def __enter__(self) -> Self:
-        twin = self
+        publisher = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            # Loopback answers in two packets would otherwise wait for each other (Nagle and delayed acknowledgement).
+            # Answers in two packets would otherwise wait for each other (Nagle and delayed acknowledgement).
             disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
-                status, body = twin.answer(self.path, self.headers.get("If-None-Match"))
+                publisher.asked.append(self.path)
+                status, etag, body = publisher.answer(self.path, self.headers.get("If-None-Match"))
                 self.send_response(status)
-                self.send_header("ETag", etag(body))
-                self.send_header("Content-Length", str(0 if status == 304 else len(body)))
+                self.send_header("ETag", etag)
+                self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(b"" if status == 304 else body)
-                self.close_connection = twin.hangs_up
+                self.wfile.write(body)
+                self.close_connection = publisher.hangs_up
 
             def log_message(self, *_: Any) -> None:
-                pass
+                """Say nothing."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
-        self.thread.start()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
 
-    def answer(self, path: str, known: str | None) -> tuple[int, bytes]:
-        self.asked.append(path)
+
+class Forwarder(Publisher):
+    """Passes what it is asked on to a real service, so that a test sees what a verifier asks for."""
+
+    def __init__(self, service_url: str) -> None:
+        super().__init__()
+        self._service_url = service_url
+
+    def answer(self, path: str, known: str | None) -> Answer:
+        headers = {"If-None-Match": known} if known else {}
+        try:
+            answer = httpx.get(self._service_url + path, headers=headers, timeout=30, trust_env=False)
+        except httpx.TransportError:
+            return 502, "", b""
+        return answer.status_code, answer.headers.get("ETag", ""), answer.content
+
+
+class Twin(Publisher):
+    """Its own documents. While `away` all is answered 503; while it `hangs_up` connections close without a word."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys = [Key("first")]
+        self.revoked: dict[str, int] = {}
+        self.complete_since = 0
+        self.signed_ago = 0
+        self.typ = "revocations+jwt"
+        self.away = False
+
+    def answer(self, path: str, known: str | None) -> Answer:
         if self.away:
-            return 503, b""
+            return 503, "", b""
         body = self.documents()[path]
-        return (304 if etag(body) == known else 200), body
+        etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+        return (304, etag, b"") if etag == known else (200, etag, body)
 
     def documents(self) -> dict[str, bytes]:
         return {
@@ -92,7 +119,7 @@ class Twin:
 
     def revocations(self) -> str:
         now = int(time.time()) - self.signed_ago
-        claims = {"iss": self.url, "iat": now, "exp": now + self.valid_seconds}
+        claims = {"iss": self.url, "iat": now, "exp": now + 120}
         return self.keys[-1].sign(claims | {"revoked": self.revoked, "complete_since": self.complete_since}, self.typ)
 
     def claims(self, **changes: Any) -> dict[str, Any]:
@@ -112,7 +139,3 @@ class Twin:
 
     def token(self, *, typ: str = "at+jwt", key: Key | None = None, **changes: Any) -> str:
         return (key or self.keys[-1]).sign(self.claims(**changes), typ)
-
-
-def etag(body: bytes) -> str:
-    return f'"{hashlib.sha256(body).hexdigest()[:16]}"'

@@ -35,7 +35,6 @@ class Revocations:
 
     revoked: frozenset[str]
     complete_since: float
-    issued: float
     expires: float
 
 
@@ -119,10 +118,7 @@ class Published:
 
     def _read_revocations(self, body: bytes) -> Revocations:
         claims = self.read(body.decode("ascii"), "revocations+jwt", None, ["revoked", "complete_since"])
-        held = self._revocations.content
-        if held and claims["iat"] < held.issued:
-            raise ValueError("older than the revocations in hand")  # from a cache or a replay: it may lack the newest
-        return Revocations(frozenset(claims["revoked"]), claims["complete_since"], claims["iat"], claims["exp"])
+        return Revocations(frozenset(claims["revoked"]), claims["complete_since"], claims["exp"])
 
     def _refresh(self) -> None:
         self._keys.refresh(at_most_every=self._settings.stale_after / 4)
