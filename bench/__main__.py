@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+from dataclasses import replace
 
 from bench import crowd, report, work
 from bench.competitors import GATEHOUSE, PEERS, person_of
@@ -58,7 +59,7 @@ def growth(house: Servers, load: Generator, scale: Scale, findings: Findings, si
             service = work.open_house(house, GATEHOUSE, ONE, Scale(scale.seconds, 1, 1, 1), **environ)
             service.title = f"{engine}, {size:,} accounts"
             people = crowd.gather(service.server.database, size)
-            service.enter(people[:: size // scale.people][: scale.people], scale.connections)
+            service.enter(people[:: size // scale.people][: scale.people], scale)
             findings.grown.append(service)
     work.interleave(load, findings.grown, ["protected", "me", "refresh", "login"], scale)
     house.stop()
@@ -67,8 +68,9 @@ def growth(house: Servers, load: Generator, scale: Scale, findings: Findings, si
 def workers(house: Servers, load: Generator, scale: Scale, findings: Findings) -> None:
     """One worker on one core, two on two; a machine of two cores has to run the load generator on the same."""
     print("One worker and two", flush=True)
-    one = work.open_house(house, GATEHOUSE, ONE, scale)
-    two = work.open_house(house, GATEHOUSE, TWO, scale, WORKERS="2")
+    many = replace(scale, connections=32, logins=16)
+    one = work.open_house(house, GATEHOUSE, ONE, many)
+    two = work.open_house(house, GATEHOUSE, TWO, many, WORKERS="2")
     one.title, two.title = "one worker on one core", "two workers on two cores"
     findings.workers = [one, two]
     work.interleave(load, findings.workers, ["protected", "me", "login"], scale)
@@ -87,7 +89,8 @@ def main() -> None:
         compare(house, load, scale, findings)
         floods(house, load, scale, findings, everybody=not chosen.short)
         growth(house, load, scale, findings, sizes, stack.enter_context(postgres(house.folder, generator_cores(ONE))))
-        workers(house, load, scale, findings)
+        if not chosen.short:
+            workers(house, load, scale, findings)
     findings.goals = goals(findings)
     report.show(findings)
     if not chosen.short:

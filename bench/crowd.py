@@ -14,9 +14,9 @@ SELECT 'crowd' || i, 'crowd' || i, 'crowd' || i, 'crowd' || i || '@example.com',
 FROM numbers, (SELECT password_hash FROM users ORDER BY id LIMIT 1) AS first
 """
 SESSIONS = """
-INSERT INTO sessions (id, user_id, rotated_at, amr, acr, auth_time, ip, user_agent, created_at, last_used_at,
+INSERT INTO sessions (id, user_id, generation, enrol_only, rotated_at, amr, acr, auth_time, ip, user_agent, created_at, last_used_at,
                       idle_expires_at, expires_at)
-SELECT 'crowd' || id, id, created_at, 'pwd', '1', created_at, '127.0.0.1', 'crowd', created_at, created_at,
+SELECT 'crowd' || id, id, 0, false, created_at, 'pwd', 'aal1', created_at, '127.0.0.1', 'crowd', created_at, created_at,
        '2099-01-01 00:00:00', '2099-01-01 00:00:00'
 FROM users WHERE username LIKE 'crowd%'
 """
@@ -24,19 +24,18 @@ FROM users WHERE username LIKE 'crowd%'
 
 def gather(url: str, many: int) -> list[dict[str, str]]:
     """Write `many` accounts with a session each and give their names; at least one account must exist already."""
-    fill(url, many)
+    execute(url, USERS.format(many=many), SESSIONS, "ANALYZE")
     return [{"username": f"crowd{number}", "email": f"crowd{number}@example.com"} for number in range(1, many + 1)]
 
 
-def fill(url: str, many: int) -> None:
-    """Run the statements and let the database count what it holds."""
-    statements = [USERS.format(many=many), SESSIONS]
+def execute(url: str, *statements: str) -> None:
+    """Run statements on either database, each by itself."""
     if url.startswith("sqlite"):
         file = sqlite3.connect(Path(url.removeprefix("sqlite:///")), timeout=30, isolation_level=None)
-        for statement in [*statements, "ANALYZE"]:
+        for statement in statements:
             file.execute(statement)
         file.close()
     else:
         with psycopg.connect(url, autocommit=True) as connection:
-            for statement in [*statements, "VACUUM ANALYZE"]:
+            for statement in statements:
                 connection.execute(statement.encode())

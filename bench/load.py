@@ -193,8 +193,9 @@ class Run:
 
     def send(self, connection: Connection, body: bytes, at: float) -> None:
         """Send the script's next request, now or when it is due; nothing more once the time is over."""
-        following = connection.script.following(body) if at < self.deadline else None
-        if following is None:
+        # The script sees the last answer too: its tokens are what a later load goes on with.
+        following = connection.script.following(body)
+        if following is None or at >= self.deadline:
             return
         connection.due = at
         if at > time.perf_counter():

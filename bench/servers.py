@@ -53,9 +53,10 @@ class Server:
         root = psutil.Process(self.process.pid)
         return [root, *root.children(recursive=True)]
 
-    def megabytes(self) -> float:
-        """Resident memory of the largest process, which is a worker."""
-        return float(max(process.memory_info().rss for process in self.tree())) / 1e6
+    def megabytes(self, everything: bool = False) -> float:
+        """Resident memory of the largest process, which is a worker, or of all processes together."""
+        weights = [process.memory_info().rss for process in self.tree()]
+        return float(sum(weights) if everything else max(weights)) / 1e6
 
     def cpu_seconds(self) -> float:
         """Processor time used so far by all of its processes."""

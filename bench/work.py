@@ -12,19 +12,22 @@ from bench.competitors import PASSWORD, WRONG, Competitor, Session, ask, person_
 from bench.load import Chain, Cycle, Generator, Load, Measured, Once, Script, request
 from bench.servers import Server, Servers, generator_cores
 
-LOGIN_CONNECTIONS = 4
 FLOOD_CONNECTIONS = 32
 PROBES_PER_SECOND = 200.0
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is measured: seconds for one piece of work, rounds, connections, people signed in on them."""
+    """How much is measured: seconds for one piece of work, rounds, connections, people signed in on them.
+
+    `logins` are the connections that log in; with several workers they have to be many for each to get some.
+    """
 
     seconds: float
     rounds: int
     connections: int
     people: int
+    logins: int = 4
 
 
 @dataclass(frozen=True)
@@ -78,14 +81,14 @@ class Service(Contender):
             measured.statuses[200] / max(used, 0.01),
         )
 
-    def enter(self, people: list[dict[str, str]], connections: int) -> None:
+    def enter(self, people: list[dict[str, str]], scale: Scale) -> None:
         """Sign people in, one session a connection, and write what each connection sends for each work."""
-        entered = [people[number % len(people)] for number in range(connections)]
+        entered = [people[number % len(people)] for number in range(scale.connections)]
         sessions = [self.competitor.session(self.server.port, person) for person in entered]
         logins = [self.competitor.sign_in(person) for person in people]
         self.scripts["protected"] = self._reading(self.competitor.protected, sessions)
         self.scripts["me"] = self._reading(self.competitor.me, sessions)
-        self.scripts["login"] = [Cycle(logins, number) for number in range(LOGIN_CONNECTIONS)]
+        self.scripts["login"] = [Cycle(logins, number) for number in range(scale.logins)]
         if self.competitor.refresh:
             self.scripts["refresh"] = [self.competitor.refreshing(session) for session in sessions]
 
@@ -135,7 +138,7 @@ def open_house(house: Servers, competitor: Competitor, on: set[int], scale: Scal
         status, _, body = ask(service.server.port, competitor.registration(number))
         if status not in (200, 201):
             raise SystemExit(f"{competitor.title}: registration answered {status} {body[:300]!r}")
-    service.enter([person_of(number) for number in range(scale.people)], scale.connections)
+    service.enter([person_of(number) for number in range(scale.people)], scale)
     return service
 
 
