@@ -27,7 +27,7 @@ FILES = {
     "swagger.css": PACKAGED / "swagger_style.css",
 }
 CACHE = "public, max-age=300"
-# Swagger UI draws its icons from data; it evaluates nothing, needs no inline script or style, and asks only this service.
+# Swagger UI draws icons from data; it evaluates nothing, needs no inline script or style, and asks only this service.
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
