@@ -6,7 +6,7 @@ from typing import Any
 from flask import Flask
 from flask_migrate import Migrate
 
-from auth import commands, database, endpoint, hashing, headers, keys, logs, provider, revocations, server, tokens
+from auth import commands, database, docs, endpoint, hashing, headers, keys, logs, provider, revocations, server, tokens
 from auth.flows import REGISTRY
 from config import ROOT, Settings, load
 from models import db
@@ -43,6 +43,7 @@ def create_app(config: Mapping[str, Any] | Settings | None = None) -> Flask:
     for blueprint in REGISTRY:
         app.register_blueprint(blueprint)
     commands.init_app(app)
+    docs.init_app(app)
     return app
 
 
