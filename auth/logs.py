@@ -9,9 +9,11 @@ from flask import Flask, has_request_context
 from auth import events
 from config import Settings
 
+log = logging.getLogger("gatehouse.events")
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Send what is logged to standard error in the format that is set."""
+
+def init_app(_app: Flask, settings: Settings) -> None:
+    """Send what is logged to standard error in the format that is set; Flask logs under the same name."""
     json = (settings.log_format or ("json" if settings.production else "text")) == "json"
     renderer = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
     formatter = structlog.stdlib.ProcessorFormatter(
@@ -30,7 +32,14 @@ def init_app(app: Flask, settings: Settings) -> None:
     logger.setLevel(settings.log_level.upper())
     logger.handlers = [_handler(formatter)]
     logger.propagate = False
-    app.logger.handlers = []
+
+
+@events.subscribe
+def tell(event: events.Event) -> None:
+    """One line an event, with who and from where."""
+    ip, user_agent, _ = events.origin()
+    who = {"user_id": event.user_id, "session_id": event.session_id, "ip": ip, "user_agent": user_agent}
+    log.info(event.name, extra={**who, **event.data})
 
 
 def _handler(formatter: logging.Formatter) -> logging.Handler:
