@@ -26,8 +26,8 @@ NAMED = 6
 EVENTS = """The audit trail holds one row an event: when, who, in which session, from which address and user
 agent, in which request. The names are stable."""
 PROBLEMS = """Every refusal is an `application/problem+json` document (RFC 9457) with `type`, `title`, `status`,
-`detail`, `code`, `message` (equal to `detail`), `request_id`, and `errors` where fields are at fault. Clients branch on `code`,
-which is stable."""
+`detail`, `code`, `message` (equal to `detail`), `request_id`, and `errors` where fields are at fault. Clients branch on
+`code`, which is stable."""
 FIELDS = 'Unknown fields are refused, types are strict (`"1"` is not `1`), texts are normalised to NFKC.'
 
 
