@@ -14,10 +14,10 @@ SELECT 'crowd' || i, 'crowd' || i, 'crowd' || i, 'crowd' || i || '@example.com',
 FROM numbers, (SELECT password_hash FROM users ORDER BY id LIMIT 1) AS first
 """
 SESSIONS = """
-INSERT INTO sessions (id, user_id, generation, enrol_only, rotated_at, amr, acr, auth_time, ip, user_agent, created_at, last_used_at,
-                      idle_expires_at, expires_at)
-SELECT 'crowd' || id, id, 0, false, created_at, 'pwd', 'aal1', created_at, '127.0.0.1', 'crowd', created_at, created_at,
-       '2099-01-01 00:00:00', '2099-01-01 00:00:00'
+INSERT INTO sessions (id, user_id, generation, enrol_only, rotated_at, amr, acr, auth_time, ip, user_agent,
+                      created_at, last_used_at, idle_expires_at, expires_at)
+SELECT 'crowd' || id, id, 0, false, created_at, 'pwd', 'aal1', created_at, '127.0.0.1', 'crowd',
+       created_at, created_at, '2099-01-01 00:00:00', '2099-01-01 00:00:00'
 FROM users WHERE username LIKE 'crowd%'
 """
 
