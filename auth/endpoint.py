@@ -90,6 +90,8 @@ def declared(app: Flask) -> list[Endpoint]:
 def _serve(told: Endpoint, path: dict[str, Any]) -> Response:
     try:
         by_cookie = _guard(told)
+        if path:
+            parsing.check_path(path)
         if told.body is not None:
             path["body"] = parsing.parse(told.body)
         if told.query is not None:
@@ -107,7 +109,7 @@ def _serve(told: Endpoint, path: dict[str, Any]) -> Response:
 
 def _guard(told: Endpoint) -> bool:
     """Check limit, token, freshness and roles; whether the answer goes into cookies."""
-    if told.auth is None or told.method != "GET":
+    if told.method != "GET":
         keys.current()
     if told.auth is None:
         by_cookie = transport.wants_cookies()
@@ -205,7 +207,8 @@ def _from_store(error: SQLAlchemyError) -> Problem:
 
 
 def init_app(app: Flask) -> None:
-    """Answer what no route answers in the same form."""
+    """Answer what no route answers in the same form, and read no more of a body than there may be."""
+    app.config["MAX_CONTENT_LENGTH"] = parsing.LARGEST
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:

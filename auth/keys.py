@@ -1,7 +1,8 @@
 """The keys that sign tokens: made, kept encrypted, published (RFC 7517), rotated without a restart.
 
 One key signs; those before it verify until the last token they signed has expired. Every worker looks at the table
-again within RELOAD_SECONDS, and at once when a token names a key it has not seen.
+again within RELOAD_SECONDS, and at once when a token names a key it has not seen. A new key is published first and
+signs PUBLISHED_SECONDS later, when everybody who verifies has had time to see it.
 """
 
 import base64
@@ -25,7 +26,10 @@ from config import settings
 from models import SigningKey, now
 
 RELOAD_SECONDS = 20
+PUBLISHED_SECONDS = 20
 UNKNOWN_KEY_SECONDS = 1
+# Tokens of a key that was replaced are made until every worker has moved on.
+OVERLAP_SECONDS = 60
 PURPOSE = "signing keys"
 
 
@@ -42,7 +46,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """The keys in force: the one that signs, and all that verify by their id."""
+    """The keys in force: the one that signs, and all that verify by their id, the newest last."""
 
     signing: Key
     verifying: dict[str, Key]
@@ -71,7 +75,7 @@ def current() -> KeySet:
     found = keys.set
     if found is not None and time.monotonic() - keys.read_at < RELOAD_SECONDS:
         return found
-    return _reload(keys)
+    return _reload(keys, RELOAD_SECONDS)
 
 
 def find(kid: object) -> Key | None:
@@ -79,26 +83,25 @@ def find(kid: object) -> Key | None:
     keys: Keys = current_app.extensions["gatehouse.keys"]
     if not isinstance(kid, str):
         return None
-    found = current().verifying.get(kid)
-    if found is None and time.monotonic() - keys.read_at > UNKNOWN_KEY_SECONDS:
-        found = _reload(keys).verifying.get(kid)
-    return found
+    return current().verifying.get(kid) or _reload(keys, UNKNOWN_KEY_SECONDS).verifying.get(kid)
 
 
 def rotate() -> str:
     """Put a new key in the place of the one that signs; its id. Old tokens stay valid until they expire."""
-    lifetime = timedelta(seconds=max(settings().refresh_token_seconds, settings().access_token_seconds))
-    retire = update(SigningKey).where(SigningKey.current == 1).values(current=None, verify_until=now() + lifetime)
+    lifetime = max(settings().refresh_token_seconds, settings().access_token_seconds) + OVERLAP_SECONDS
+    until = now() + timedelta(seconds=lifetime)
     with database.apart():
-        database.execute(retire)
-        kid = _insert_current()
+        database.execute(update(SigningKey).where(SigningKey.current == 1).values(current=None, verify_until=until))
+        _insert_current()
+        kid: str = database.execute(select(SigningKey.kid).where(SigningKey.current == 1)).scalar_one()
     current_app.extensions["gatehouse.keys"].reset()
     return kid
 
 
 def ensure() -> None:
     """Have a key that signs with the algorithm that is set."""
-    if current().signing.algorithm != settings().jwt_algorithm:
+    newest = list(current().verifying.values())[-1]
+    if newest.algorithm != settings().jwt_algorithm:
         rotate()
 
 
@@ -107,30 +110,50 @@ def init_app(app: Flask) -> None:
     app.extensions["gatehouse.keys"] = Keys()
 
 
-def _reload(keys: Keys) -> KeySet:
+def _reload(keys: Keys, oldest: float) -> KeySet:
+    """Read the table, unless another thread has done so within the last `oldest` seconds."""
     with keys.lock:
-        rows = _rows()
-        if not any(row.current for row in rows):
-            with database.apart():
-                _insert_current()
-            rows = _rows()
-        known = keys.set.verifying if keys.set else {}
-        verifying = {row.kid: known.get(row.kid) or _open(row) for row in rows}
-        signing = next(verifying[row.kid] for row in rows if row.current)
-        if keys.set is None or keys.set.verifying.keys() != verifying.keys() or keys.set.signing.kid != signing.kid:
-            keys.set = KeySet(signing, verifying)
-            current_app.config["JWT_ALGORITHM"] = signing.algorithm
-            current_app.config["JWT_DECODE_ALGORITHMS"] = sorted({key.algorithm for key in verifying.values()})
-        keys.read_at = time.monotonic()
-        return keys.set
+        found = keys.set
+        if found is None or time.monotonic() - keys.read_at >= oldest:
+            found = keys.set = _key_set(_rows(), found)
+            keys.read_at = time.monotonic()
+        return found
+
+
+def _key_set(rows: Any, known: KeySet | None) -> KeySet:
+    """The key set of these rows; the very one that is known when nothing has changed."""
+    opened = known.verifying if known else {}
+    verifying = {row.kid: opened.get(row.kid) or _open(row) for row in rows}
+    signing = verifying[_signing(rows)]
+    if known and known.verifying.keys() == verifying.keys() and known.signing is signing:
+        return known
+    current_app.config["JWT_ALGORITHM"] = signing.algorithm
+    current_app.config["JWT_DECODE_ALGORITHMS"] = sorted({key.algorithm for key in verifying.values()})
+    return KeySet(signing, verifying)
+
+
+def _signing(rows: Any) -> str:
+    """The id of the newest key, or of the one before it while the newest has not been published for long enough."""
+    newest = rows[-1]
+    fresh = now() - newest.created_at < timedelta(seconds=PUBLISHED_SECONDS)
+    kid: str = rows[-2].kid if fresh and len(rows) > 1 else newest.kid
+    return kid
 
 
 def _rows() -> Any:
+    """The keys in force, the newest last; makes the first of an empty table."""
     in_force = or_(SigningKey.current == 1, SigningKey.verify_until > now())
-    return database.execute(select(SigningKey.__table__).where(in_force).order_by(SigningKey.created_at)).all()
+    order = (SigningKey.current.nulls_first(), SigningKey.created_at)
+    newest_last = select(SigningKey.__table__).where(in_force).order_by(*order)
+    rows = database.execute(newest_last).all()
+    if rows and rows[-1].current:
+        return rows
+    with database.apart():
+        _insert_current()
+    return database.execute(newest_last).all()
 
 
-def _insert_current() -> str:
+def _insert_current() -> None:
     """Store a new key; when another worker was quicker, nothing happens."""
     algorithm = settings().jwt_algorithm
     private = _generate(algorithm)
@@ -145,7 +168,6 @@ def _insert_current() -> str:
         "created_at": now(),
     }
     database.execute(database.by_dialect(lambda insert: insert(SigningKey).on_conflict_do_nothing()), row)
-    return kid
 
 
 def _generate(algorithm: str) -> Any:

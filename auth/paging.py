@@ -26,6 +26,8 @@ class Page(Body):
             return None
         try:
             seconds, _, name = base64.urlsafe_b64decode(self.cursor.encode()).decode().partition(" ")
+            if "\0" in name:
+                raise ValueError("no name holds NUL")
             return datetime.fromtimestamp(int(seconds) / 1_000_000, UTC), name
         except (ValueError, binascii.Error, OverflowError, OSError):
             fault = {"field": "cursor", "code": "cursor_invalid", "message": "is not the cursor of a page"}

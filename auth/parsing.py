@@ -5,6 +5,7 @@ checks the types; no value that was sent is ever repeated in an answer.
 """
 
 import json
+import math
 from typing import Any, TypeVar
 
 from flask import request
@@ -12,44 +13,56 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from auth.fields import Body
-from auth.problems import EmptyBody, InvalidRequest, MalformedBody, TooLarge, UnsupportedMediaType
+from auth.problems import EmptyBody, InvalidRequest, MalformedBody, NotFound, TooLarge, UnsupportedMediaType
 
 LARGEST = 64 * 1024
+DIGITS_OF_64_BITS = 19
 
 B = TypeVar("B", bound=Body)
 
 
 def parse(model: type[B]) -> B:
     """The body as `model`; raises InvalidRequest, MalformedBody, EmptyBody, TooLarge, UnsupportedMediaType."""
-    raw = _raw()
-    optional = not any(field.is_required() for field in model.model_fields.values())
-    if not raw.strip():
-        if optional:
-            return model()
+    given = members()
+    if not given and any(field.is_required() for field in model.model_fields.values()):
         raise EmptyBody
+    return _validated(model, given)
+
+
+def members() -> dict[str, Any]:
+    """The members of the JSON object that came, none when nothing came; raises what `parse` raises but EmptyBody."""
+    raw = _raw()
+    if not raw.strip():
+        return {}
     if request.mimetype != "application/json":
         raise UnsupportedMediaType
-    members = _object(raw)
-    if not members and not optional:
-        raise EmptyBody
-    return _validated(model, members)
+    return _object(raw)
 
 
 def parse_query(model: type[B]) -> B:
     """The query string as `model`; a name that comes twice is refused, so that no two readers differ about it."""
     values = {name: request.args.getlist(name) for name in request.args}
     if doubled := [name for name, given in values.items() if len(given) > 1]:
-        raise InvalidRequest(errors=[_fault(name[:64], "duplicate", "came more than once") for name in doubled[:8]])
+        raise InvalidRequest(errors=[fault(name[:64], "duplicate", "came more than once") for name in doubled[:8]])
     try:
         return model.model_validate({name: given[0] for name, given in values.items()}, strict=False)
     except ValidationError as error:
         raise _invalid(model, error) from None
 
 
+def check_path(parts: dict[str, Any]) -> None:
+    """Refuse a NUL in the path, which no name holds and no database takes; raises NotFound."""
+    if any("\0" in str(part) for part in parts.values()):
+        raise NotFound
+
+
+def fault(field: str, code: str, message: str) -> dict[str, str]:
+    """One entry of `errors`."""
+    return {"field": field, "code": code, "message": message}
+
+
 def _raw() -> bytes:
     try:
-        if (request.content_length or 0) > LARGEST:
-            raise TooLarge
         return request.get_data()
     except HTTPException as error:
         raise TooLarge if error.code == 413 else MalformedBody from None
@@ -57,21 +70,26 @@ def _raw() -> bytes:
 
 def _object(raw: bytes) -> dict[str, Any]:
     try:
-        members = json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        found = json.loads(raw.decode(), object_pairs_hook=_unique, parse_int=_integer, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise MalformedBody from None
-    if members is None:
+    if found is None:
         return {}
-    if not isinstance(members, dict):
+    if not isinstance(found, dict):
         raise MalformedBody
-    return members
+    return found
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
+    found = dict(pairs)
+    if len(found) != len(pairs):
         raise ValueError("a name stands twice")
-    return members
+    return found
+
+
+def _integer(digits: str) -> float:
+    """A whole number; one beyond 64 bits becomes what no field takes, so that the answer can name the field."""
+    return int(digits) if len(digits) <= DIGITS_OF_64_BITS else math.inf
 
 
 def _refuse_constant(_name: str) -> None:
@@ -101,8 +119,4 @@ def _describe(found: Any) -> dict[str, str]:
     """One fault. The name of an unknown field is the client's own text, so it is shown bounded and printable."""
     name = ".".join(str(part) for part in found["loc"]) or "body"
     printable = "".join(mark if mark.isprintable() else "?" for mark in name[:64])
-    return _fault(printable, found["type"], found["msg"].removeprefix("Value error, "))
-
-
-def _fault(field: str, code: str, message: str) -> dict[str, str]:
-    return {"field": field, "code": code, "message": message}
+    return fault(printable, found["type"], found["msg"].removeprefix("Value error, "))

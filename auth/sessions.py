@@ -169,6 +169,8 @@ def _end(why: str, *which: Any) -> int:
 def _tokens(account: Account, row: Any) -> Tokens:
     issued, sid = row["rotated_at"], row["id"]
     expires = min(row["idle_expires_at"], row["expires_at"])
+    left = int((expires - now()).total_seconds())
+    lifetime = max(1, min(settings().access_token_seconds, left))
     claims = {
         "sid": sid,
         "auth_time": int(row["auth_time"].timestamp()),
@@ -178,9 +180,9 @@ def _tokens(account: Account, row: Any) -> Tokens:
         "roles": account.roles,
     }
     return Tokens(
-        access=tokens.mint_access(account.id, claims),
+        access=tokens.mint_access(account.id, lifetime, claims),
         refresh=tokens.mint_refresh(account.id, sid, row["generation"], issued, expires),
-        expires_in=settings().access_token_seconds,
-        refresh_expires_in=int((expires - now()).total_seconds()),
+        expires_in=lifetime,
+        refresh_expires_in=left,
         session_id=sid,
     )

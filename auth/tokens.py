@@ -13,6 +13,7 @@ from flask_jwt_extended import JWTManager, create_access_token, create_refresh_t
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt import ExpiredSignatureError, InvalidTokenError, get_unverified_header
 from jwt.exceptions import PyJWTError
+from jwt.utils import base64url_decode, base64url_encode
 
 from auth import crypto, keys
 from auth.problems import TokenExpired, TokenInvalid
@@ -56,20 +57,21 @@ class Verified:
             self.key_set, self.claims = key_set, {}
         return self.claims.get(token)
 
-    def remember(self, token: str, claims: Claims) -> None:
-        """Keep the claims; the oldest go when there are too many."""
+    def remember(self, token: str, claims: Claims, key_set: keys.KeySet) -> None:
+        """Keep the claims unless the key set has changed meanwhile; the oldest go when there are too many."""
+        if key_set is not self.key_set:
+            return
         if len(self.claims) >= REMEMBERED:
             for oldest in list(self.claims)[: REMEMBERED // 8]:
                 self.claims.pop(oldest, None)
         self.claims[token] = claims
 
 
-def mint_access(user_id: int, claims: Claims) -> str:
-    """A signed access token; `claims` beside the registered ones are sid, auth_time, amr, acr, names and roles."""
-    lifetime = timedelta(seconds=settings().access_token_seconds)
+def mint_access(user_id: int, lifetime: int, claims: Claims) -> str:
+    """An access token for so many seconds; `claims` are sid, auth_time, amr, acr, names and roles."""
     token: str = create_access_token(
         str(user_id),
-        expires_delta=lifetime,
+        expires_delta=timedelta(seconds=lifetime),
         additional_claims={**claims, "jti": crypto.random_id()},
         additional_headers=_headers(ACCESS),
     )
@@ -97,7 +99,7 @@ def read_access(token: str) -> Claims:
     claims = verified.find(token, key_set)
     if claims is None:
         claims = read(token, ACCESS)
-        verified.remember(token, claims)
+        verified.remember(token, claims, key_set)
     elif claims["exp"] <= time.time():
         raise TokenExpired
     return claims
@@ -106,7 +108,9 @@ def read_access(token: str) -> Claims:
 def read(token: str, use: str, *, allow_expired: bool = False) -> Claims:
     """The claims of a token for one use, validated in full; raises TokenInvalid, TokenExpired."""
     try:
-        if len(token) > LONGEST:
+        signature = token.rpartition(".")[2]
+        # A lenient decoder skips foreign characters and unused bits: one token must not have many spellings.
+        if len(token) > LONGEST or base64url_encode(base64url_decode(signature)).decode() != signature:
             raise TokenInvalid
         claims: Claims = decode_token(token, allow_expired=True)
         _check_claims(claims, use)
@@ -157,13 +161,15 @@ def init_app(app: Flask, chosen: Settings) -> None:
         "JWT_TOKEN_LOCATION": ["headers"],
     }
     manager = JWTManager(app)
-    manager.encode_key_loader(lambda _identity: keys.current().signing.private)
+    manager.encode_key_loader(lambda _identity: g.signing_key.private)
     manager.decode_key_loader(_decode_key)
     app.extensions["gatehouse.tokens"] = Verified()
 
 
 def _headers(use: str) -> dict[str, str]:
-    return {"typ": TYP[use], "kid": keys.current().signing.kid}
+    # The key is chosen once a token: what the header names is what signs, although keys may rotate meanwhile.
+    g.signing_key = keys.current().signing
+    return {"typ": TYP[use], "kid": g.signing_key.kid}
 
 
 def _decode_key(header: dict[str, Any], claims: Claims) -> Any:

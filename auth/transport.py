@@ -8,8 +8,8 @@ from typing import Any
 
 from flask import Response, request
 
-from auth import crypto
-from auth.problems import CsrfFailed, TokenInvalid, TokenMissing
+from auth import crypto, parsing
+from auth.problems import CsrfFailed, InvalidRequest, TokenMissing
 from auth.sessions import Tokens
 from auth.tokens import ACCESS, REFRESH
 from config import settings
@@ -98,8 +98,11 @@ def set_cookies(response: Response, tokens: Tokens, csrf_token: str) -> None:
 
 
 def clear_cookies(response: Response) -> Response:
-    """Take every cookie of a session back, and have the browser forget what else it keeps of it."""
-    for name, path in ((cookie_name(ACCESS), "/"), (cookie_name(REFRESH), REFRESH_PATH), (CSRF_COOKIE, "/")):
+    """Take the cookies of a session back from a browser that has them, and have it forget what else it keeps of it."""
+    cookies = {cookie_name(ACCESS): "/", cookie_name(REFRESH): REFRESH_PATH, CSRF_COOKIE: "/"}
+    if not cookies.keys() & request.cookies.keys():
+        return response
+    for name, path in cookies.items():
         _set(response, name, "", 0, path, httponly=name != CSRF_COOKIE)
     response.headers["Clear-Site-Data"] = '"cookies", "storage"'
     return response
@@ -111,10 +114,10 @@ def _set(response: Response, name: str, value: str, seconds: int, path: str, *, 
 
 
 def _in_body() -> str | None:
-    if not request.is_json:
+    if request.mimetype != "application/json":
         return None
-    body = request.get_json(silent=True)
-    token = body.get("refresh_token") if isinstance(body, dict) else None
-    if token is not None and not isinstance(token, str):
-        raise TokenInvalid
+    token = parsing.members().get("refresh_token")
+    if not isinstance(token, str | None):
+        fault = parsing.fault("refresh_token", "string_type", "must be a string")
+        raise InvalidRequest("Invalid refresh_token", errors=[fault])
     return token or None

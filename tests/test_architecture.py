@@ -23,7 +23,8 @@ ROWS = (
     ("openapi", "worker", "schema"),
     ("endpoint",),
     ("answers",),
-    ("headers", "logs", "parsing", "paging", "transport"),
+    ("transport",),
+    ("headers", "logs", "parsing", "paging"),
     ("sessions", "access"),
     ("connectors",),
     ("passwords", "one_time", "tokens"),
@@ -42,7 +43,7 @@ ROW_OF = {part: number for number, row in enumerate(ROWS) for part in row}
 # Lines a file may have. A flow tells one story; the lists of problems, tables and settings are read by looking up.
 LONGEST_FILE = {"app.py": 120, "models.py": 400, "config.py": 320, "auth/problems.py": 400}
 LONGEST_FLOW = 250
-LONGEST_KERNEL = 230
+LONGEST_KERNEL = 250
 LONGEST_FUNCTION = 40
 VAGUE = re.compile(
     r"Manager|Service|Helper|Util|Factory|Handler|(^|_)(helpers?|utils?|misc|common|manager|service)(_|$)"
@@ -153,7 +154,8 @@ def test_names_say_what_a_thing_is(file):
 def test_whatever_is_public_says_what_it_does(file):
     members = [node for node in ast.walk(tree(file)) if isinstance(node, ast.ClassDef)]
     public = [node for node in [*members, *functions(file)] if not node.name.startswith("_")]
-    nested = {id(inner) for outer in functions(file) for inner in ast.walk(outer) if inner is not outer}
+    private = [outer for outer in members if outer.name.startswith("_")]
+    nested = {id(inner) for outer in [*private, *functions(file)] for inner in ast.walk(outer) if inner is not outer}
     silent = [node.name for node in public if id(node) not in nested and not ast.get_docstring(node)]
     assert ast.get_docstring(tree(file))
     assert silent == []
