@@ -29,6 +29,11 @@ class CookieJar:
             self._kept.update(SimpleCookie({kept: f"{value}"}))
             self._kept[kept]["path"] = "/"
 
+    def forget(self, name: str) -> None:
+        """Lose a cookie, by its name without prefix."""
+        for prefix in ("", "__Host-", "__Secure-"):
+            self._kept.pop(prefix + name, None)
+
     def read(self, lines: list[str], url: str) -> None:
         """Take in the `Set-Cookie` lines of an answer; raises AssertionError on one that a browser would refuse."""
         for line in lines:
