@@ -2,7 +2,7 @@
 
 import mimetypes
 from functools import cache
-from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from config import settings
 bp = Blueprint("documents", __name__)
 
 OWN = Path(__file__).parents[1] / "templates" / "docs"
-PACKAGED = resources.files("offapi")
+# The package is found but never imported: it would hold every file it has in memory, 38 MB in each worker.
+PACKAGED = Path(str(getattr(find_spec("offapi"), "origin", ""))).parent
 FILES = {
     "page.html": OWN / "page.html",
     "start.js": OWN / "start.js",
