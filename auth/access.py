@@ -3,12 +3,16 @@
 import time
 from typing import Any
 
+from flask import g
 from flask_jwt_extended import get_jwt
+from sqlalchemy import select
 
-from auth import users
+from auth import database, users
+from auth.factors.enrolled import AAL2, RECOVERY_CODE
 from auth.problems import FreshTokenRequired, PermissionDenied, TokenRevoked
 from auth.users import Account
 from config import settings
+from models import Session
 
 
 def claims() -> dict[str, Any]:
@@ -28,17 +32,41 @@ def session_id() -> str:
 
 
 def account() -> Account:
-    """The account of the person who is asking; raises TokenRevoked when it is gone."""
-    found = users.get(user_id())
+    """The account of the person who is asking, read once a request; raises TokenRevoked when it is gone."""
+    if "account" not in g:
+        g.account = users.get(user_id())
+    found: Account | None = g.account
     if found is None:
         raise TokenRevoked
     return found
 
 
 def check_fresh() -> None:
-    """Refuse a proof older than FRESH_MINUTES; raises FreshTokenRequired (RFC 9470)."""
-    if time.time() - claims()["auth_time"] > settings().fresh_minutes * 60:
+    """Refuse a proof older than FRESH_MINUTES, or by one factor of two; raises FreshTokenRequired (RFC 9470).
+
+    A session that began before its person had a second factor knows nothing of it, and is not fresh.
+    """
+    proven = claims()["auth_time"]
+    if not is_recent(proven):
         raise FreshTokenRequired
+    since = account().mfa_since
+    if since is not None and (claims()["acr"] != AAL2 or proven < int(since.timestamp())):
+        raise FreshTokenRequired
+
+
+def check_factor(kind: str) -> None:
+    """Refuse a session that began with neither a factor of this kind nor a recovery code; raises FreshTokenRequired.
+
+    So a lesser factor, or mail alone, takes no better one away.
+    """
+    proven = database.execute(select(Session.factor).where(Session.id == session_id())).scalar()
+    if proven not in (kind, RECOVERY_CODE):
+        raise FreshTokenRequired
+
+
+def is_recent(moment: int) -> bool:
+    """Whether a proof made at this time still counts as fresh."""
+    return time.time() - moment <= settings().fresh_minutes * 60
 
 
 def check_roles(needed: tuple[str, ...]) -> None:

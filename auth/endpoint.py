@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, Response, request
 from pydantic import BaseModel
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -42,6 +42,7 @@ class Endpoint:
     needs: tuple[str, ...]
     limit: str | None
     errors: tuple[type[Problem], ...]
+    enrolling: bool
 
 
 def endpoint(
@@ -57,17 +58,19 @@ def endpoint(
     needs: tuple[str, ...] = (),
     limit: str | None = None,
     errors: tuple[type[Problem], ...] = (),
+    enrolling: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a route completely.
 
     `auth` is None, "optional", "access", "fresh", "refresh" or "session" (any token of a session, expired or not);
-    `needs` are roles; `limit` names a row of limits; `errors` are the problems of the view itself. The view is given
-    the parsed `body` and `query` and the parts of the path, and returns a dict, a model, Tokens, a Response or None.
+    `needs` are roles; `limit` names a row of limits; `errors` are the problems of the view itself; `enrolling` opens
+    the route to a session that can only enrol. The view is given the parsed `body` and `query` and the parts of the
+    path, and returns a dict, a model, Tokens, a Response or None.
     """
 
     def declare(view: Callable[..., Any]) -> Callable[..., Any]:
         told = Endpoint(
-            method, rule, view.__name__, view, body, query, returns, status, auth, needs, limit, errors
+            method, rule, view.__name__, view, body, query, returns, status, auth, needs, limit, errors, enrolling
         )  # fmt: skip
 
         @wraps(view)
@@ -116,7 +119,7 @@ def _guard(told: Endpoint) -> bool:
         if by_cookie:
             transport.check_origin()
         return by_cookie
-    location = _authenticate(told.auth)
+    location = _authenticate(told.auth, told.enrolling)
     if told.auth == "fresh":
         access.check_fresh()
     if told.needs:
@@ -124,7 +127,7 @@ def _guard(told: Endpoint) -> bool:
     return location == transport.COOKIES or transport.wants_cookies()
 
 
-def _authenticate(auth: str) -> str | None:
+def _authenticate(auth: str, enrolling: bool) -> str | None:
     """Verify the token the route asks for; where it was found."""
     use = REFRESH if auth == "refresh" else ACCESS
     try:
@@ -142,6 +145,8 @@ def _authenticate(auth: str) -> str | None:
         claims = tokens.read_access(token)
         if revocations.current().hold(claims["sid"], claims["jti"]):
             raise TokenRevoked
+        if "enrol_only" in claims and not enrolling:
+            raise problems.EnrolmentRequired
     transport.check_forgery(claims["sid"], location)
     tokens.present(claims, location)
     return location
@@ -175,7 +180,13 @@ def refuse(problem: Problem) -> Response:
     database.end()
     if problem.aftermath or problem.event:
         problem = _remember(problem)
+    log.info("refused", extra={"code": problem.code, "status": problem.status, **_route()})
     return answers.problem_answer(problem)
+
+
+def _route() -> dict[str, str]:
+    """The verb and the route as declared: a path that was sent may hold a secret."""
+    return {"method": request.method, "route": request.url_rule.rule if request.url_rule else "unknown"}
 
 
 def _remember(problem: Problem) -> Problem:

@@ -24,10 +24,29 @@ NAMES = {
     "account.registered": "A person registered.",
     "login.succeeded": "A session began; `amr` says by which proofs.",
     "login.failed": "A proof of a sign-in was wrong, or the account may not sign in; `reason` says which.",
+    "login.half": "A first proof was right and a second factor is due; `amr` says by which proof.",
+    "login.renewed": "A person proved themselves again within a session (step-up); `amr` says by which proofs.",
+    "mfa.failed": "A second factor was wrong; `method` says which.",
+    "factor.added": "A second factor or passkey was enrolled; `kind` and `name` say which.",
+    "factor.removed": "A second factor or passkey was removed; `kind` and `name` say which.",
+    "factors.reset": "An administrator removed every second factor of a person.",
+    "recovery_codes.made": "A new set of recovery codes took the place of the old one.",
+    "recovery_code.used": "A recovery code was used; `left` says how many remain.",
     "session.revoked": "One session was ended; `why` says by what.",
     "sessions.revoked": "Several sessions of a person were ended; `why` says by what, `count` how many.",
     "session.replayed": "A refresh token came a second time after its grace; the session was ended.",
     "account.locked": "The budget of guesses at an account was exhausted.",
+    "code.failed": "A mailed code was wrong, used or expired.",
+    "email.verified": "A person proved that their address is theirs.",
+    "email.change_asked": "A person asked to use another address, which is not confirmed yet.",
+    "email.changed": "A person uses another address from now on.",
+    "password.changed": "A person chose a new password, knowing the old one.",
+    "password.reset": "A person chose a new password by a mailed link or code; every session was ended.",
+    "username.changed": "A person has another username from now on.",
+    "account.disowned": "A person said of a security notice that it was not them; a new password is due.",
+    "account.exported": "A person took a copy of everything that is kept about them.",
+    "account.deleted": "A person deleted their account.",
+    "mail.given_up": "A letter did not leave within a day, or its recipient is refused for good; `reason` says why.",
     "keys.rotated": "A new signing key took over.",
 }
 
@@ -57,7 +76,7 @@ def subscribe(subscriber: Callable[[Event], None]) -> Callable[[Event], None]:
     return subscriber
 
 
-def record(name: str, user_id: int | None = None, session_id: str | None = None, **data: Any) -> None:
+def record(name: str, /, user_id: int | None = None, session_id: str | None = None, **data: Any) -> None:
     """Write the event into the current transaction and queue it for the subscribers. `data` must hold no secret."""
     if name not in NAMES:
         raise ValueError(f"{name} is not the name of an event")

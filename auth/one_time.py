@@ -5,15 +5,16 @@ short code, which works only together with the `subject` it was sent to and dies
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select, update
 
 from auth import crypto, database
 from models import OneTimeSecret, now
 
 WRONG_CODES = 5
+_HELD = (OneTimeSecret.id, OneTimeSecret.user_id, OneTimeSecret.data, OneTimeSecret.created_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,16 @@ class Redeemed:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A secret that was shown and not yet consumed."""
+
+    id: int
+    user_id: int | None
+    data: dict[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Issued:
     """A new secret and its code, in the only plaintext there will ever be."""
 
@@ -33,11 +44,18 @@ class Issued:
 
 
 def issue(
-    purpose: str, lifetime: timedelta, *, user_id: int | None = None, subject: str | None = None, **data: Any
+    purpose: str,
+    lifetime: timedelta,
+    *,
+    user_id: int | None = None,
+    subject: str | None = None,
+    beside_others: bool = False,
+    **data: Any,
 ) -> Issued:
-    """A new secret and code; earlier ones of the same purpose and subject (or person) are void."""
+    """A new secret and code; earlier ones of the purpose and subject (or person) are void, unless `beside_others`."""
     made = Issued(crypto.random_secret(), crypto.random_code())
-    void(purpose, user_id=user_id, subject=subject)
+    if not beside_others:
+        void(purpose, user_id=user_id, subject=subject)
     time = now()
     row = {
         "purpose": purpose,
@@ -104,6 +122,53 @@ def redeem_code(purpose: str, subject: str, code: str) -> Redeemed | None:
     )
     found = database.execute(consume).first()
     return Redeemed(found.user_id, found.data) if found else None
+
+
+def hold(purpose: str, secret: str) -> Held | None:
+    """What a secret stands for, without consuming it or counting."""
+    mine = (OneTimeSecret.secret_hash == crypto.hash_secret(secret), OneTimeSecret.purpose == purpose)
+    row = database.execute(select(*_HELD).where(*mine, OneTimeSecret.expires_at > now())).first()
+    return Held(row.id, row.user_id, row.data, row.created_at) if row else None
+
+
+def hold_code(purpose: str, subject: str, code: str, lifetime: timedelta) -> Held | None:
+    """What the code sent to `subject` stands for, at most `lifetime` old, without consuming it or counting."""
+    mine = (
+        OneTimeSecret.purpose == purpose,
+        OneTimeSecret.subject == _subject(purpose, subject),
+        OneTimeSecret.code_hash == _code_hash(purpose, subject, crypto.tidy_code(code)),
+    )
+    time = now()
+    alive = (OneTimeSecret.expires_at > time, OneTimeSecret.created_at > time - lifetime)
+    row = database.execute(select(*_HELD).where(*mine, *alive)).first()
+    return Held(row.id, row.user_id, row.data, row.created_at) if row else None
+
+
+def attempt(purpose: str, secret: str) -> Held | None:
+    """What a secret stands for, for one try at what it waits for; after FIVE tries, or when unknown, nothing.
+
+    The try is counted by itself, whether the request succeeds or not. `finish` consumes the secret.
+    """
+    counted = (
+        update(OneTimeSecret)
+        .where(
+            OneTimeSecret.secret_hash == crypto.hash_secret(secret),
+            OneTimeSecret.purpose == purpose,
+            OneTimeSecret.attempts < WRONG_CODES,
+            OneTimeSecret.expires_at > now(),
+        )
+        .values(attempts=OneTimeSecret.attempts + 1)
+        .returning(*_HELD)
+    )
+    with database.apart():
+        row = database.execute(counted).first()
+    return Held(row.id, row.user_id, row.data, row.created_at) if row else None
+
+
+def finish(held: Held) -> bool:
+    """Consume a secret that was held: of any number of callers at once exactly one is told True."""
+    consume = delete(OneTimeSecret).where(OneTimeSecret.id == held.id, OneTimeSecret.expires_at > now())
+    return database.execute(consume.returning(OneTimeSecret.id)).first() is not None
 
 
 def _subject(purpose: str, subject: str | None) -> str | None:

@@ -1,14 +1,15 @@
 """What can go wrong: one class a problem (RFC 9457). The code is what clients branch on; the sentence is for people.
 
 Problem
-├── InvalidRequest 400            MalformedBody, EmptyBody, LinkInvalid
+├── InvalidRequest 400            MalformedBody, EmptyBody, LinkInvalid, PasskeyInvalid
 ├── Unauthorized 401
 │   ├── TokenProblem              TokenMissing, TokenInvalid, TokenExpired, TokenRevoked, TokenReused,
 │   │                             FreshTokenRequired
 │   └── InvalidCredentials, MfaRequired, CodeInvalid
-├── Forbidden 403                 CsrfFailed, AccountDisabled, EmailNotVerified, PermissionDenied, RegistrationClosed
+├── Forbidden 403                 CsrfFailed, AccountDisabled, EmailNotVerified, PermissionDenied, RegistrationClosed,
+│                                 PasswordResetRequired, EnrolmentRequired, FactorUnavailable
 ├── NotFound 404, MethodNotAllowed 405
-├── Conflict 409                  UsernameTaken, EmailTaken
+├── Conflict 409                  UsernameTaken, EmailTaken, FactorMissing, LastFactor, TooManyFactors
 ├── TooLarge 413, UnsupportedMediaType 415
 ├── TooMany 429                   RateLimited, AccountLocked
 ├── InternalError 500
@@ -98,6 +99,13 @@ class LinkInvalid(Problem):
 
     code = "link_invalid"
     detail = "This link or code is not valid any more"
+
+
+class PasskeyInvalid(Problem):
+    """A passkey could not be registered: one answer for whatever was wrong with the ceremony (WebAuthn section 7.1)."""
+
+    code = "passkey_invalid"
+    detail = "This passkey could not be registered"
 
 
 class Unauthorized(Problem):
@@ -217,6 +225,27 @@ class RegistrationClosed(Forbidden):
     detail = "Registration is closed"
 
 
+class PasswordResetRequired(Forbidden):
+    """Told only after a right proof: the account was reported as taken over, and waits for a new password."""
+
+    code = "password_reset_required"
+    detail = "Please choose a new password first"
+
+
+class EnrolmentRequired(Forbidden):
+    """The session can do nothing but enrol the second factor that the policy demands."""
+
+    code = "enrolment_required"
+    detail = "Please set up a second factor first"
+
+
+class FactorUnavailable(Forbidden):
+    """This kind of second factor is not offered by this service."""
+
+    code = "factor_unavailable"
+    detail = "This method is not offered here"
+
+
 class NotFound(Problem):
     """No such route or object, or not one's own."""
 
@@ -253,6 +282,27 @@ class EmailTaken(Conflict):
 
     code = "email_taken"
     detail = "Email already exists"
+
+
+class FactorMissing(Conflict):
+    """There is no second factor that this could belong to."""
+
+    code = "factor_missing"
+    detail = "Please set up a second factor first"
+
+
+class LastFactor(Conflict):
+    """Without this factor the person could not sign in any more, or not as the policy demands."""
+
+    code = "last_factor"
+    detail = "This is the last way to sign in; please add another one first"
+
+
+class TooManyFactors(Conflict):
+    """A person may have so many of a kind and no more."""
+
+    code = "too_many_factors"
+    detail = "There are too many of these already; please remove one first"
 
 
 class TooLarge(Problem):

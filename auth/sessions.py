@@ -11,7 +11,18 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select, update
 
 from auth import crypto, database, events, keys, revocations, tokens, users
-from auth.problems import AccountDisabled, EmailNotVerified, TokenExpired, TokenReused, TokenRevoked
+from auth.factors import enrolled, pending
+from auth.factors.enrolled import AAL1, AAL2
+from auth.factors.pending import Pending
+from auth.problems import (
+    AccountDisabled,
+    EmailNotVerified,
+    MfaRequired,
+    PasswordResetRequired,
+    TokenExpired,
+    TokenReused,
+    TokenRevoked,
+)
 from auth.users import Account
 from config import settings
 from models import Session, now
@@ -27,6 +38,10 @@ class Tokens:
     refresh_expires_in: int
     session_id: str
 
+
+# What an account may be refused for on every pathway, and what only its signing in can meet.
+STATES = (AccountDisabled, PasswordResetRequired, EmailNotVerified)
+REFUSALS = (*STATES, MfaRequired)
 
 _insert = insert(Session)
 _rotate = (
@@ -48,24 +63,36 @@ _rotate = (
 )
 
 
-def sign_in(account: Account, amr: list[str]) -> Tokens:
-    """Begin a session for a person who has proven themselves by the methods `amr` (RFC 8176).
+def sign_in(
+    account: Account,
+    amr: list[str],
+    *,
+    factor: str | None = None,
+    replaces: str | None = None,
+    proven_at: datetime | None = None,
+) -> Tokens:
+    """Begin a session for a person who has proven themselves by the methods `amr` (RFC 8176), `mfa` being both factors.
 
-    Raises AccountDisabled and EmailNotVerified: what an account may do is asked here, on every pathway.
+    `factor` is the method of the second proof, `replaces` the session that ends, `proven_at` when the older proof was
+    made. Raises AccountDisabled, PasswordResetRequired, EmailNotVerified and MfaRequired: what an account may do is
+    asked here, on every pathway.
     """
     check_may_enter(account)
+    both = "mfa" in amr
+    if account.mfa_since is not None and not both:
+        raise pending.demand(account, amr, replaces)
     time = now()
     ip, user_agent, _ = events.origin()
-    sid = crypto.random_id()
-    row = {
-        "id": sid,
+    row: dict[str, Any] = {
+        "id": crypto.random_id(),
         "user_id": account.id,
         "generation": 0,
         "rotated_at": time,
         "amr": " ".join(amr),
-        "acr": "aal1",
-        "auth_time": time,
-        "enrol_only": False,
+        "acr": AAL2 if both else AAL1,
+        "factor": factor,
+        "auth_time": proven_at or time,
+        "enrol_only": not both and settings().mfa_policy != "optional" and enrolled.demanded(account),
         "ip": ip,
         "user_agent": user_agent,
         "created_at": time,
@@ -75,8 +102,17 @@ def sign_in(account: Account, amr: list[str]) -> Tokens:
     }
     keys.current()
     database.execute(_insert, row)
-    events.record("login.succeeded", account.id, sid, amr=amr)
+    events.record("login.renewed" if replaces else "login.succeeded", account.id, row["id"], amr=amr)
+    if replaces:
+        revoke(replaces, "proven again", account.id)
     return _tokens(account, row)
+
+
+def resume(waiting: Pending, account: Account, factor: str) -> Tokens:
+    """Begin the session that waited for its second factor, once; raises CodeInvalid and what sign_in raises."""
+    pending.finish(waiting)
+    amr = list(dict.fromkeys([*waiting.amr, *enrolled.AMR[factor], "mfa"]))
+    return sign_in(account, amr, factor=factor, replaces=waiting.replaces, proven_at=waiting.proven_at)
 
 
 def rotate(claims: dict[str, Any]) -> Tokens:
@@ -100,9 +136,11 @@ def rotate(claims: dict[str, Any]) -> Tokens:
 
 
 def check_may_enter(account: Account) -> None:
-    """Whether the account may sign in or stay; raises AccountDisabled, EmailNotVerified."""
+    """Whether the account may sign in or stay; raises AccountDisabled, PasswordResetRequired, EmailNotVerified."""
     if account.disabled_at is not None:
         raise AccountDisabled().recorded("login.failed", user_id=account.id, reason="disabled")
+    if account.reset_forced_at is not None:
+        raise PasswordResetRequired().recorded("login.failed", user_id=account.id, reason="reset forced")
     if settings().require_verified_email and account.email_verified_at is None:
         raise EmailNotVerified().recorded("login.failed", user_id=account.id, reason="email not verified")
 
@@ -113,7 +151,8 @@ def revoke(sid: str, why: str, user_id: int | None = None) -> bool:
 
 
 def revoke_all(user_id: int, why: str, keep: str | None = None) -> int:
-    """End every session of a person but `keep`; how many there were."""
+    """End every session of a person but `keep`, and every half-finished sign-in; how many sessions there were."""
+    pending.void(user_id)
     return _end(why, Session.user_id == user_id, Session.id != (keep or ""))
 
 
@@ -179,6 +218,9 @@ def _tokens(account: Account, row: Any) -> Tokens:
         "preferred_username": account.username,
         "roles": account.roles,
     }
+    governed = settings().mfa_policy != "optional"
+    if row["enrol_only"] or (governed and enrolled.lacking(account, row["acr"], row["auth_time"])):
+        claims |= tokens.ENROL_ONLY
     return Tokens(
         access=tokens.mint_access(account.id, lifetime, claims),
         refresh=tokens.mint_refresh(account.id, sid, row["generation"], issued, expires),

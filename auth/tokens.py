@@ -39,6 +39,10 @@ _BROKEN = (
 
 Claims = dict[str, Any]
 
+# What the access token of a session that can only enrol a factor says. Its audience is none that another service
+# accepts, so that a verifier that never heard of such sessions refuses it as well.
+ENROL_ONLY: Claims = {"enrol_only": True, "aud": "urn:gatehouse:enrolment", "roles": []}
+
 
 class Verified:
     """Access tokens whose signature, type, issuer and audience were found right under the key set in force."""
@@ -152,7 +156,7 @@ def init_app(app: Flask, chosen: Settings) -> None:
         "JWT_ALGORITHM": chosen.jwt_algorithm,
         "JWT_DECODE_ALGORITHMS": [chosen.jwt_algorithm],
         "JWT_ENCODE_AUDIENCE": chosen.jwt_audience,
-        "JWT_DECODE_AUDIENCE": chosen.jwt_audience,
+        "JWT_DECODE_AUDIENCE": [chosen.jwt_audience, ENROL_ONLY["aud"]],
         "JWT_ENCODE_ISSUER": chosen.public_url,
         "JWT_DECODE_ISSUER": chosen.public_url,
         "JWT_DECODE_LEEWAY": CLOCK_SKEW_SECONDS,
@@ -185,7 +189,8 @@ def _check_claims(claims: Claims, use: str) -> None:
     for name, kind in _CLAIM_TYPES.items():
         if type(claims.get(name)) is not kind:
             raise TokenInvalid
-    expected = (use, settings().public_url, settings().jwt_audience)
+    audience = ENROL_ONLY["aud"] if use == ACCESS and "enrol_only" in claims else settings().jwt_audience
+    expected = (use, settings().public_url, audience)
     if (claims["type"], claims["iss"], claims["aud"]) != expected or not claims["sub"].isdecimal():
         raise TokenInvalid
     if use == REFRESH and type(claims.get("generation")) is not int:

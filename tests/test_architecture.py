@@ -26,6 +26,7 @@ ROWS = (
     ("transport",),
     ("headers", "logs", "parsing", "paging"),
     ("sessions", "access"),
+    ("factors",),
     ("connectors",),
     ("passwords", "one_time", "tokens"),
     ("limits", "mail"),

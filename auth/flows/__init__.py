@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from auth.flows import documents, login, logout, me, operations, published, refresh, register, sessions
+from auth.flows import documents, login, logout, me, mfa, operations, published, refresh, register, sessions, totp
 
 REGISTRY: tuple[Blueprint, ...] = (
     register.bp,
@@ -11,6 +11,8 @@ REGISTRY: tuple[Blueprint, ...] = (
     logout.bp,
     me.bp,
     sessions.bp,
+    mfa.bp,
+    totp.bp,
     operations.bp,
     published.bp,
     documents.bp,

@@ -7,7 +7,7 @@ from flask import Blueprint
 from auth import passwords, sessions, users
 from auth.endpoint import endpoint
 from auth.fields import Body, Identifier, Password, TokensAnswer
-from auth.problems import AccountDisabled, AccountLocked, EmailNotVerified, InvalidCredentials
+from auth.problems import AccountLocked, InvalidCredentials
 from auth.sessions import Tokens
 
 bp = Blueprint("login", __name__)
@@ -24,7 +24,7 @@ class Login(Body):
 
 @endpoint(
     bp, "POST", "/auth/login", body=Login, returns=TokensAnswer, limit="login",
-    errors=(InvalidCredentials, AccountDisabled, EmailNotVerified, AccountLocked),
+    errors=(InvalidCredentials, AccountLocked, *sessions.REFUSALS),
 )  # fmt: skip
 def login(body: Login) -> Tokens:
     """Sign in. A wrong password and an unknown person are the same answer, after the same work."""

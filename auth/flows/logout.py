@@ -38,7 +38,7 @@ def logout(body: Logout) -> dict[str, Any]:
     return {"message": "Logged out"}
 
 
-@endpoint(bp, "POST", "/auth/logout-all", body=LogoutAll, returns=LoggedOut, auth="access")
+@endpoint(bp, "POST", "/auth/logout-all", body=LogoutAll, returns=LoggedOut, auth="access", enrolling=True)
 def logout_all(body: LogoutAll) -> dict[str, Any]:
     """End every session of the person, or every other one."""
     keep = access.session_id() if body.keep_current else None

@@ -56,7 +56,7 @@ def protected() -> dict[str, Any]:
     }
 
 
-@endpoint(bp, "GET", "/auth/me", returns=Account, auth="access")
+@endpoint(bp, "GET", "/auth/me", returns=Account, auth="access", enrolling=True)
 def me() -> dict[str, Any]:
     """The account as it is now."""
     account = access.account()

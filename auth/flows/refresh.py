@@ -5,7 +5,7 @@ from flask import Blueprint
 from auth import access, sessions
 from auth.endpoint import endpoint
 from auth.fields import Body, TokensAnswer
-from auth.problems import AccountDisabled, EmailNotVerified, TokenReused
+from auth.problems import TokenReused
 from auth.sessions import Tokens
 
 bp = Blueprint("refresh", __name__)
@@ -19,7 +19,7 @@ class Refresh(Body):
 
 @endpoint(
     bp, "POST", "/auth/refresh", body=Refresh, returns=TokensAnswer, auth="refresh", limit="refresh",
-    errors=(TokenReused, AccountDisabled, EmailNotVerified),
+    errors=(TokenReused, *sessions.STATES),
 )  # fmt: skip
 def refresh(body: Refresh) -> Tokens:
     """Exchange a refresh token for its successor and a new access token."""

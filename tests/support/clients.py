@@ -66,12 +66,12 @@ class InProcess:
     """Straight into the application; `url` is what it believes to be its own address."""
 
     def __init__(self, app: Flask, url: str) -> None:
-        self._app = app
+        self.app = app
         self.url = url
 
     def send(self, method: str, path: str, headers: dict[str, str], data: bytes | None, address: str) -> Answer:
         """Send one request from the given address."""
-        response = self._app.test_client(use_cookies=False).open(
+        response = self.app.test_client(use_cookies=False).open(
             path,
             method=method,
             headers=headers,
