@@ -13,16 +13,17 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
-from flask import Flask
-from sqlalchemy import Connection, CursorResult, Executable, event
+from flask import Flask, current_app
+from sqlalchemy import Connection, CursorResult, Executable, Row, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 
+from auth import patience
+from auth.outages import Outage
 from config import Settings
 from models import db
 
 BUSY_SECONDS = 1.5
-QUEUE_SECONDS = 5.0
 SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA foreign_keys=ON",
@@ -130,15 +131,49 @@ def apart() -> Iterator[Unit]:
         unit.close()
 
 
+def alone(statement: Executable, values: Values = None) -> Row[Any] | None:
+    """The first row of one writing statement that is committed by itself, whatever becomes of the request."""
+    if db.engine.dialect.name == "sqlite":
+        with apart():
+            return execute(statement, values).first()
+    unit = current()
+    if unit.writing:
+        raise RuntimeError("a statement of its own cannot run while the request is writing")
+    connection = unit.connection = unit.connection or db.engine.connect()
+    return connection.execute(statement, values).first()
+
+
 def _begin(unit: Unit, connection: Connection) -> None:
-    """Begin to write. SQLite knows one writer: threads queue here in turn, so that none starves in its busy loop."""
-    sqlite = connection.dialect.name == "sqlite"
-    if sqlite:
-        if not _write_queue.acquire(timeout=QUEUE_SECONDS):
-            raise OperationalError("BEGIN IMMEDIATE", None, TimeoutError("the queue of writers is too long"))
-        unit.queued = True
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if sqlite else "BEGIN")
+    if connection.dialect.name == "sqlite":
+        _begin_immediate(unit, connection)
+    else:
+        connection.exec_driver_sql("BEGIN")
     unit.writing = True
+
+
+def _begin_immediate(unit: Unit, connection: Connection) -> None:
+    """SQLite knows one writer: threads wait here in turn, so that none starves in its busy loop.
+
+    When somebody outside holds the lock, the first in the queue finds out, and those behind it fail with it.
+    """
+    if not _write_queue.acquire(timeout=BUSY_SECONDS):
+        raise OperationalError("BEGIN IMMEDIATE", None, TimeoutError("the queue of writers is too long"))
+    unit.queued = True
+    away = outage()
+    if not away.permits():
+        raise OperationalError("BEGIN IMMEDIATE", None, TimeoutError("the database is locked"))
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except OperationalError as error:
+        away.failed(error.orig)
+        raise
+    away.answered()
+
+
+def outage() -> Outage:
+    """Whether the database is away."""
+    found: Outage = current_app.extensions["gatehouse.database"]
+    return found
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -153,23 +188,17 @@ def init_app(app: Flask, settings: Settings) -> None:
         "max_overflow": 0 if postgresql else 24,
         "pool_timeout": BUSY_SECONDS,
         "pool_pre_ping": False,
-        **({"connect_args": _postgresql_arguments()} if postgresql else {}),
+        **({"connect_args": patience.ARGUMENTS} if postgresql else {}),
     }
     db.init_app(app)
     # No ORM session is ever opened, so none is closed after every request.
     app.teardown_appcontext_funcs.clear()
+    app.extensions["gatehouse.database"] = away = Outage("database")
     with app.app_context():
-        if not postgresql:
+        if postgresql:
+            patience.guard(db.engine, away)
+        else:
             event.listen(db.engine, "connect", _configure_sqlite)
-
-
-def _postgresql_arguments() -> dict[str, Any]:
-    return {
-        "connect_timeout": 2,
-        "options": "-c timezone=UTC -c statement_timeout=5000 -c lock_timeout=4000"
-        " -c idle_in_transaction_session_timeout=10000",
-        "application_name": "gatehouse",
-    }
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -4,7 +4,7 @@ from flask import Flask
 from granian import Granian
 from granian.constants import Interfaces
 
-from auth import schema
+from auth import metrics, schema
 from config import ROOT, Settings
 
 
@@ -12,7 +12,7 @@ def run(app: Flask, settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests in flight. Every worker builds an app of its own."""
     with app.app_context():
         schema.prepare()
-    Granian(
+    server = Granian(
         "app:app",
         address=settings.host,
         port=settings.port,
@@ -25,4 +25,6 @@ def run(app: Flask, settings: Settings) -> None:
         working_dir=ROOT,
         log_access=False,
         websockets=False,
-    ).serve()
+    )
+    with metrics.shared():
+        server.serve()
