@@ -121,6 +121,6 @@ def _variable(name: str) -> str | None:
 
 
 def _checked(item: Item, codes: list[int]) -> Item:
-    """The request with a test that its answer is one of those documented."""
+    """The request with a test that its answer is one of those documented; tokens that come are kept."""
     test = f"pm.test('the status is documented', () => pm.expect(pm.response.code).to.be.oneOf({codes}));"
-    return {**item, "event": [tour.script("test", [test])]}
+    return {**item, "event": [tour.script("test", [test, *tour.KEEP_TOKENS])]}

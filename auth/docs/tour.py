@@ -9,9 +9,9 @@ NEW_PERSON = [
     "pm.collectionVariables.set('email', name + '@example.com');",
 ]
 KEEP_TOKENS = [
-    "const answer = pm.response.json();",
-    "const names = ['access_token', 'refresh_token', 'session_id'];",
-    "for (const name of names) pm.collectionVariables.set(name, answer[name]);",
+    "if (pm.response.code < 300 && pm.response.text().includes('access_token')) {",
+    "  for (const [name, value] of Object.entries(pm.response.json())) pm.collectionVariables.set(name, value);",
+    "}",
 ]
 
 
