@@ -64,17 +64,12 @@ _rotate = (
 
 
 def sign_in(
-    account: Account,
-    amr: list[str],
-    *,
-    factor: str | None = None,
-    replaces: str | None = None,
-    proven_at: datetime | None = None,
+    account: Account, amr: list[str], factor: str | None = None, replaces: str | None = None, at: datetime | None = None
 ) -> Tokens:
     """Begin a session for a person who has proven themselves by the methods `amr` (RFC 8176), `mfa` being both factors.
 
-    `factor` is the method of the second proof, `replaces` the session that ends, `proven_at` when the older proof was
-    made. Raises AccountDisabled, PasswordResetRequired, EmailNotVerified and MfaRequired: what an account may do is
+    `factor` is the method of the second proof, `replaces` the session that ends, `at` when the older proof was made.
+    Raises AccountDisabled, PasswordResetRequired, EmailNotVerified and MfaRequired: what an account may do is
     asked here, on every pathway.
     """
     check_may_enter(account)
@@ -91,7 +86,7 @@ def sign_in(
         "amr": " ".join(amr),
         "acr": AAL2 if both else AAL1,
         "factor": factor,
-        "auth_time": proven_at or time,
+        "auth_time": at or time,
         "enrol_only": not both and settings().mfa_policy != "optional" and enrolled.demanded(account),
         "ip": ip,
         "user_agent": user_agent,
@@ -112,7 +107,7 @@ def resume(waiting: Pending, account: Account, factor: str) -> Tokens:
     """Begin the session that waited for its second factor, once; raises CodeInvalid and what sign_in raises."""
     pending.finish(waiting)
     amr = list(dict.fromkeys([*waiting.amr, *enrolled.AMR[factor], "mfa"]))
-    return sign_in(account, amr, factor=factor, replaces=waiting.replaces, proven_at=waiting.proven_at)
+    return sign_in(account, amr, factor=factor, replaces=waiting.replaces, at=waiting.proven_at)
 
 
 def rotate(claims: dict[str, Any]) -> Tokens:
