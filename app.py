@@ -6,7 +6,22 @@ from typing import Any
 from flask import Flask
 from flask_migrate import Migrate
 
-from auth import commands, database, docs, endpoint, hashing, headers, keys, logs, provider, revocations, server, tokens
+from auth import (
+    commands,
+    database,
+    docs,
+    endpoint,
+    hashing,
+    headers,
+    keys,
+    logs,
+    provider,
+    revocations,
+    server,
+    tokens,
+    worker,
+)
+from auth.connectors import post
 from auth.flows import REGISTRY
 from config import ROOT, Settings, load
 from models import db
@@ -38,6 +53,7 @@ def create_app(config: Mapping[str, Any] | Settings | None = None) -> Flask:
     keys.init_app(app)
     tokens.init_app(app, settings)
     revocations.init_app(app)
+    post.init_app(app, settings)
     endpoint.init_app(app)
     headers.init_app(app, settings)
     for blueprint in REGISTRY:
@@ -51,6 +67,7 @@ def __getattr__(name: str) -> Flask:
     if name != "app":
         raise AttributeError(name)
     globals()["app"] = built = create_app()
+    worker.start(built)
     return built
 
 

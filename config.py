@@ -7,6 +7,7 @@ is unknown, malformed or unsafe stops the start, and one message names all of th
 import os
 import secrets
 from collections.abc import Mapping
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 ROOT = Path(__file__).resolve().parent
 EXAMPLE_SECRETS = ("change-me", "changeme", "secret", "example", "development", "0123456789", "password")
+MAIL_SCHEMES = ("smtp", "smtps", "file", "memory")
 
 Origins = Annotated[tuple[str, ...], NoDecode]
 
@@ -76,6 +78,17 @@ class Settings(BaseSettings):
         "",
         description="`file:///folder` under `instance/mail` when empty, or `smtp://user:password@host:port`, `smtps://`",
     )
+    mail_from: str = Field("", description="sender of letters, `Name <address>`; no-reply@ the host of PUBLIC_URL")
+    mail_timeout_seconds: float = Field(10, gt=0, le=15, description="how long a mail server may take for an answer")
+    mail_worker: bool = Field(
+        True, description="`off`: letters and housekeeping are left to `flask mail deliver` in a process of its own"
+    )
+    service_name: str = Field("Gatehouse", min_length=1, max_length=64, description="what letters call this service")
+    verify_path: str = Field("/pages/verify", description="page under FRONTEND_URL that verifies an address")
+    reset_path: str = Field("/pages/reset", description="page that asks for a new password")
+    magic_link_path: str = Field("/pages/magic-link", description="page that signs in by a mailed link")
+    confirm_email_path: str = Field("/pages/confirm-email", description="page that confirms a new address")
+    not_me_path: str = Field("/pages/not-me", description="page that reports an account as taken over")
     password_min_length: int = Field(
         8, ge=8, le=64, description="15 where a password is the only factor (SP 800-63B-4)"
     )
@@ -109,6 +122,27 @@ class Settings(BaseSettings):
             raise ValueError("must be an http or https URL")
         return value.rstrip("/")
 
+    @field_validator("verify_path", "reset_path", "magic_link_path", "confirm_email_path", "not_me_path")
+    @classmethod
+    def _paths_are_plain(cls, value: str) -> str:
+        if not value.startswith("/") or not value.isascii() or not value.isprintable() or set(value) & set(" #"):
+            raise ValueError("must be a path that begins with / and has no #")
+        return value
+
+    @field_validator("mail_url")
+    @classmethod
+    def _mail_leaves_by_a_known_way(cls, value: str) -> str:
+        if value and (urlsplit(value).scheme not in MAIL_SCHEMES or urlsplit(value).port == 0):
+            raise ValueError("must be an smtp://, smtps:// or file:// URL")
+        return value
+
+    @field_validator("mail_from", "service_name")
+    @classmethod
+    def _headers_are_one_line(cls, value: str) -> str:
+        if not value.isprintable():
+            raise ValueError("must be one line")
+        return value
+
     @field_validator("cors_origins")
     @classmethod
     def _origins_are_exact(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -133,6 +167,14 @@ class Settings(BaseSettings):
     def secure_cookies(self) -> bool:
         """Whether cookies carry `Secure` and the name prefixes that need it."""
         return self.public_url.startswith("https://")
+
+    @property
+    def sender(self) -> tuple[str, str]:
+        """Name and address that letters come from."""
+        name, address = parseaddr(self.mail_from)
+        host = urlsplit(self.public_url).hostname or "localhost"
+        domain = host if "." in host and host[-1].isalpha() else "localhost"
+        return name or self.service_name, address or f"no-reply@{domain}"
 
     @property
     def sqlalchemy_url(self) -> str:

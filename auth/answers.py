@@ -44,6 +44,11 @@ def _json(members: Any, status: int, content_type: str = JSON) -> Response:
     return JsonAnswer(orjson.dumps(members), status, [NO_STORE], content_type=content_type)
 
 
+def accepted(message: str) -> Response:
+    """202: what was asked for is done when nobody waits for it any more."""
+    return _json({"message": message}, 202)
+
+
 def cacheable(body: bytes, content_type: str, cache_control: str) -> Response:
     """An answer that caches may keep; 304 when the request names the ETag it already has (RFC 9110 section 13.1.2)."""
     response = Response(body, content_type=content_type, headers={"Cache-Control": cache_control})

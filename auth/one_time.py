@@ -82,6 +82,12 @@ def void(purpose: str, *, user_id: int | None = None, subject: str | None = None
     database.execute(delete(OneTimeSecret).where(OneTimeSecret.purpose == purpose, mine))
 
 
+def void_all(user_id: int, keep: tuple[str, ...] = ()) -> None:
+    """End every open secret of a person but those of the purposes to `keep`."""
+    others = OneTimeSecret.purpose.not_in(keep)
+    database.execute(delete(OneTimeSecret).where(OneTimeSecret.user_id == user_id, others))
+
+
 def redeem(purpose: str, secret: str) -> Redeemed | None:
     """Consume a secret: of any number of callers at once exactly one gets what it stood for, the others None."""
     consume = (

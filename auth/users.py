@@ -78,7 +78,7 @@ def check_free(username: str, email: str) -> None:
         raise EmailTaken
 
 
-def create(username: str, email: str, password_hash: str) -> int:
+def create(username: str, email: str, password_hash: str, locale: str = "en") -> int:
     """A new account; its id. The unique constraints decide between racing requests; as `check_free` raises."""
     values = {
         "username": username,
@@ -87,6 +87,7 @@ def create(username: str, email: str, password_hash: str) -> int:
         "email": email,
         "email_key": fields.key(email),
         "password_hash": password_hash,
+        "locale": locale,
         "created_at": now(),
         "updated_at": now(),
     }

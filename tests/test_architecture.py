@@ -27,7 +27,7 @@ ROWS = (
     ("headers", "logs", "parsing", "paging"),
     ("sessions", "access"),
     ("factors",),
-    ("connectors",),
+    ("connectors", "links"),
     ("passwords", "one_time", "tokens"),
     ("limits", "mail"),
     ("breaches", "hashing", "keys", "revocations", "users"),

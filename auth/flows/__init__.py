@@ -2,7 +2,21 @@
 
 from flask import Blueprint
 
-from auth.flows import documents, login, logout, me, mfa, operations, published, refresh, register, sessions, totp
+from auth.flows import (
+    documents,
+    email_verification,
+    login,
+    logout,
+    me,
+    mfa,
+    operations,
+    password_reset,
+    published,
+    refresh,
+    register,
+    sessions,
+    totp,
+)
 
 REGISTRY: tuple[Blueprint, ...] = (
     register.bp,
@@ -11,6 +25,8 @@ REGISTRY: tuple[Blueprint, ...] = (
     logout.bp,
     me.bp,
     sessions.bp,
+    email_verification.bp,
+    password_reset.bp,
     mfa.bp,
     totp.bp,
     operations.bp,

@@ -1,0 +1,1 @@
+"""Peers outside: where letters go, and whoever else this service speaks to."""

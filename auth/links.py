@@ -1,0 +1,132 @@
+"""What a letter proves: its link by itself, its code together with the address it was sent to.
+
+A code is short, so every try is paid for before it is looked at, once from the budget of guesses at the account and
+once for this letter; WRONG_CODES end the letter. An address that nobody has costs the same statements.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, delete
+
+from auth import crypto, database, fields, limits, mail, one_time, users
+from auth.fields import Body, Email
+from auth.one_time import Held
+from auth.problems import InvalidRequest, LinkInvalid
+from auth.users import Account
+from models import Attempt, now
+
+SIGN_IN = timedelta(minutes=15)
+CODE = timedelta(minutes=15)
+VERIFICATION = timedelta(days=1)
+WAY_BACK = timedelta(days=7)
+WRONG_CODES = 5
+
+# Purposes that more than one flow issues secrets for.
+EMAIL_VERIFICATION = "email_verification"
+NOT_ME = "not_me"
+
+NEITHER = {"field": "token", "code": "missing", "message": "is needed, or else email and code"}
+BOTH = {"field": "token", "code": "ambiguous", "message": "must not come together with email and code"}
+
+
+class Proof(Body):
+    """What the letter held: the token of its link, or its code and the address it went to."""
+
+    token: str | None = None
+    email: Email | None = None
+    code: str | None = None
+
+
+def send(
+    template: str, purpose: str, path: str, lifetime: timedelta, account: Account, *, code: bool = True, **data: Any
+) -> None:
+    """Write a letter with a new secret to a person, in the current transaction; earlier ones for it are void."""
+    subject = fields.key(account.email)
+    made = one_time.issue(
+        purpose, lifetime, user_id=account.id, subject=subject if code else None, email=subject, **data
+    )
+    put(template, account.email, account.locale, made, path, lifetime, user_id=account.id, username=account.username)
+    forget(purpose, subject)
+
+
+def put(
+    template: str, to: str, locale: str, made: one_time.Issued, path: str, lifetime: timedelta, *,
+    username: str, user_id: int | None = None, **context: Any,
+) -> None:  # fmt: skip
+    """Write a letter that carries a secret which was just made."""
+    words = {"minutes": minutes(lifetime), "hours": minutes(lifetime) // 60, "days": lifetime.days}
+    secret = {"link": mail.link(path, made.secret), "code": made.code, "code_minutes": minutes(min(lifetime, CODE))}
+    mail.send(template, to, locale, user_id, username=username, **words, **secret, **context)
+
+
+def hold(purpose: str, proof: Proof) -> Held:
+    """What the letter stands for; `finish` consumes it. Raises LinkInvalid, AccountLocked, InvalidRequest."""
+    by_code = proof.email is not None and proof.code is not None
+    if (proof.token is not None) == by_code:
+        raise InvalidRequest("Invalid token", errors=[BOTH if by_code else NEITHER])
+    if proof.email is not None and proof.code is not None:
+        return _hold_by_code(purpose, proof.email, proof.code)
+    held = one_time.hold(purpose, proof.token or "")
+    if held is None:
+        raise LinkInvalid
+    return held
+
+
+def finish(held: Held) -> None:
+    """Consume what was held, in the current transaction: one caller succeeds, to all others it is LinkInvalid."""
+    if not one_time.finish(held):
+        raise LinkInvalid
+
+
+def owner(held: Held) -> Account:
+    """The person a letter was for, as long as the address it went to is theirs; raises LinkInvalid."""
+    account = users.get(held.user_id or 0)
+    if account is None or held.data.get("email") != fields.key(account.email):
+        raise LinkInvalid
+    return account
+
+
+def forget(purpose: str, subject: str) -> None:
+    """Begin anew to count the tries at the codes sent to an address."""
+    database.execute(delete(Attempt).where(Attempt.subject == _tries_of(purpose, subject)))
+
+
+def minutes(lifetime: timedelta) -> int:
+    """A lifetime as letters say it."""
+    return int(lifetime.total_seconds() // 60)
+
+
+def _hold_by_code(purpose: str, email: str, code: str) -> Held:
+    account, subject = users.find_by_email(email), fields.key(email)
+    limits.count_guess(account, email)
+    tries = _count_try(purpose, subject)
+    held = one_time.hold_code(purpose, subject, code, CODE) if tries <= WRONG_CODES else None
+    if held is None:
+        wrong = LinkInvalid().recorded("code.failed", user_id=account.id if account else None)
+        raise wrong.then(lambda: _end_after(tries, purpose, subject))
+    return held
+
+
+def _count_try(purpose: str, subject: str) -> int:
+    """Count one try in a transaction of its own. A row is written in any case, so that its time tells nothing."""
+    with database.apart():
+        row = {"subject": _tries_of(purpose, subject), "now": now()}
+        return int(database.execute(database.by_dialect(_counting), row).scalar_one())
+
+
+def _end_after(tries: int, purpose: str, subject: str) -> None:
+    if tries >= WRONG_CODES:
+        one_time.void(purpose, subject=subject)
+
+
+def _tries_of(purpose: str, subject: str) -> str:
+    return "code:" + crypto.keyed_hash(f"tries at {purpose}", subject)[:48]
+
+
+def _counting(insert: Any) -> Any:
+    first = insert(Attempt).values(subject=bindparam("subject"), guesses=1, in_a_row=1, last_guess_at=bindparam("now"))
+    return first.on_conflict_do_update(
+        index_elements=[Attempt.subject],
+        set_={"guesses": Attempt.guesses + 1, "last_guess_at": bindparam("now")},
+    ).returning(Attempt.guesses)

@@ -1,0 +1,91 @@
+"""What is in the outbox leaves it: letters by post, questions by being answered."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from auth import database, events, mail
+from auth.connectors import post
+from auth.connectors.post import Undeliverable
+from auth.crypto import Undecryptable
+from auth.mail import letters, outbox
+
+log = logging.getLogger("gatehouse.worker")
+
+BATCH = 10
+# A batch is left to others after so long: with the letter in hand it must be done before its claim ends.
+BATCH_SECONDS = 20
+
+
+def deliver() -> bool:
+    """Claim what is due and serve it; whether there was something, and so may be more."""
+    rows = outbox.claim(BATCH)
+    started, offline = time.monotonic(), ""
+    for row in rows:
+        if time.monotonic() - started > BATCH_SECONDS:
+            with database.apart():
+                outbox.release(row)
+        elif offline and not _is_question(row):
+            _fail(row, offline)
+        else:
+            offline = _serve(row) or offline
+    post.current().rest()
+    return bool(rows)
+
+
+def _serve(row: Any) -> str:
+    """Serve one row; why no letter leaves at all, if that is so."""
+    try:
+        sealed = mail.unseal(row)
+        if _is_question(row):
+            _answer(row, sealed.context)
+        else:
+            _send(row, sealed)
+    except Undeliverable as fault:
+        _fail(row, str(fault), final=fault.final)
+        return str(fault) if fault.offline else ""
+    except Undecryptable:
+        _fail(row, "its key is gone", final=True)
+    except SQLAlchemyError:
+        raise
+    except Exception as error:
+        log.exception("a letter could not be made", extra={"template": row.template})
+        _fail(row, type(error).__name__)
+    return ""
+
+
+def _answer(row: Any, noted: dict[str, Any]) -> None:
+    """Answer a question and take it out of the outbox in one transaction."""
+    with _transaction():
+        if outbox.remove(row):
+            mail.answer(row.template.removeprefix(mail.QUESTION), row.locale, noted)
+
+
+def _send(row: Any, sealed: mail.Sealed) -> None:
+    post.current().deliver(letters.compose(row, sealed.to, sealed.context))
+    with _transaction():
+        outbox.delivered(row)
+
+
+def _fail(row: Any, reason: str, *, final: bool = False) -> None:
+    with _transaction():
+        if final:
+            outbox.give_up(row, reason)
+        else:
+            outbox.failed(row, reason)
+    log.warning("a letter did not leave", extra={"template": row.template, "reason": reason})
+
+
+def _is_question(row: Any) -> bool:
+    return bool(row.template.startswith(mail.QUESTION))
+
+
+@contextmanager
+def _transaction() -> Iterator[None]:
+    with database.apart() as unit:
+        yield
+    events.dispatch(unit.events)
