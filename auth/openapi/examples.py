@@ -16,10 +16,13 @@ TEXTS: dict[str, str] = {
     "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
     "last_used_at": "2026-01-01T00:15:00Z", "expires_at": "2026-01-15T00:15:00Z",
     "ip": "203.0.113.7", "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-    "acr": "aal1", "status": "ok", "message": "Done",
+    "acr": "aal1", "status": "ok", "message": "Done", "next_cursor": "MTc2NzIyNTYwMDAwMDAwMCA3Wms", "name": "My phone",
+    "token": "1n5V3rYl0ng0paqueS3cretThatCameInALetter123", "openapi": "3.1.0",
+    "otpauth_uri": "otpauth://totp/Gatehouse:alice?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Gatehouse",
+    "qr_svg": '<svg xmlns="http://www.w3.org/2000/svg" width="41" height="41"><path d="M4 4.5h7"/></svg>',
 }  # fmt: skip
 LISTS: dict[str, list[Any]] = {
-    "amr": ["pwd"], "roles": ["editor"],
+    "amr": ["pwd"], "roles": ["editor"], "methods": ["totp", "recovery_code"], "recovery_codes": ["7F3K-9QXM"],
     "keys": [{
         "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
         "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", "use": "sig", "alg": "EdDSA",
@@ -71,8 +74,10 @@ def of(schema: dict[str, Any], components: dict[str, Any], name: str = "") -> An
 
 
 def _members(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
-    properties = schema["properties"]
-    shown = schema.get("required") or list(properties)[:1]
+    properties, required = schema["properties"], schema.get("required", [])
+    # Where a link's token may come in place of an address and a code, it is the token that is shown.
+    alternative = ["token"] if "token" in properties and "token" not in required else []
+    shown = [*alternative, *required] or list(properties)[:1]
     return {name: of(properties[name], components, name) for name in shown}
 
 

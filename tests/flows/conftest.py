@@ -1,7 +1,5 @@
 """Whatever a flow answers in its tests is held against the API document."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.support import application
@@ -21,7 +19,7 @@ def documented(run: Run) -> Documented:
 
 
 @pytest.fixture(autouse=True)
-def _every_answer_is_as_documented(documented: Documented, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _every_answer_is_as_documented(documented: Documented, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = InProcess.send
 
     def send(wire: InProcess, method: str, path: str, *rest: object) -> Answer:
@@ -30,4 +28,3 @@ def _every_answer_is_as_documented(documented: Documented, monkeypatch: pytest.M
         return answer
 
     monkeypatch.setattr(InProcess, "send", send)
-    yield

@@ -210,7 +210,8 @@ class BearerClient(Client):
 
     def _remember(self, answer: Answer) -> None:
         super()._remember(answer)
-        if b'"access_token"' in answer.data:
+        plain = answer.data and answer.headers.get("Content-Type") == "application/json"
+        if plain and "access_token" in answer.json:
             self.access_token = answer.json["access_token"]
             self.refresh_token = answer.json["refresh_token"]
 
