@@ -4,9 +4,10 @@ Two cores, two workers, bcrypt at cost 12, SQLite and PostgreSQL. The flood neve
 """
 
 import argparse
+import multiprocessing
 import sys
-from concurrent.futures import Future
 from dataclasses import dataclass
+from multiprocessing.pool import AsyncResult
 
 from bench import crowd, work
 from bench.competitors import GATEHOUSE, WRONG
@@ -56,16 +57,16 @@ def measure(house: Servers, load: Generator, seconds: float, **environ: str) -> 
     logins, flooded = load.start(storm, on), load.start(checks, on)
     megabytes = weigh_until(logins, service)
     house.stop()
-    return Found(idle, flooded.result(), logins.result(), megabytes)
+    return Found(idle, flooded.get(), logins.get(), megabytes)
 
 
-def weigh_until(end: "Future[Measured]", service: Service) -> list[float]:
+def weigh_until(end: "AsyncResult[Measured]", service: Service) -> list[float]:
     """Resident memory every ten seconds until the flood is over; the first is of a service under load."""
     weights: list[float] = []
-    while not end.done():
+    while not end.ready():
         try:
-            end.result(timeout=10 if weights else 2)
-        except TimeoutError:
+            end.get(10 if weights else 2)
+        except multiprocessing.TimeoutError:
             weights.append(service.server.megabytes(everything=True))
     return [*weights, service.server.megabytes(everything=True)]
 

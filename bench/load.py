@@ -10,13 +10,14 @@ import multiprocessing
 import os
 import re
 import selectors
+import signal
 import socket
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing.pool import AsyncResult, Pool
 from typing import NamedTuple, Protocol
 
 DRAIN_SECONDS = 60.0  # Nobody waits longer than this for answers still under way when the time is over.
@@ -259,26 +260,24 @@ def perform(load: Load, cores: set[int]) -> Measured:
 
 
 class Generator:
-    """Processes of their own, on `cores`, that carry out loads; two, so a flood and a probe run side by side."""
+    """Two processes that carry out loads on the cores given, so that a flood and a probe run side by side."""
 
-    def __init__(self) -> None:
-        self.pool = ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
 
-    def start(self, load: Load, cores: set[int]) -> "Future[Measured]":
-        return self.pool.submit(perform, load, cores)
+    def start(self, load: Load, cores: set[int]) -> "AsyncResult[Measured]":
+        return self.pool.apply_async(perform, (load, cores))
 
     def run(self, load: Load, cores: set[int]) -> Measured:
-        return self.start(load, cores).result()
+        return self.start(load, cores).get()
 
 
 @contextlib.contextmanager
 def generator() -> Iterator[Generator]:
-    """A generator whose processes end with the block."""
-    made = Generator()
-    try:
-        yield made
-    finally:
-        made.pool.shutdown(cancel_futures=True)
+    """A generator whose processes end with the block, in the middle of a load too; Ctrl-C is for the block to hear."""
+    ignore_interrupt = (signal.SIGINT, signal.SIG_IGN)
+    with multiprocessing.get_context("spawn").Pool(2, signal.signal, ignore_interrupt) as pool:
+        yield Generator(pool)
 
 
 if __name__ == "__main__":

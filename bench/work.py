@@ -108,7 +108,7 @@ class Bcrypt(Contender):
 
     def measure(self, generator: Generator, work: str, seconds: float) -> Sample:
         """Hash on the cores given for so long."""
-        return Sample(generator.pool.submit(hash_for, self.on, max(seconds, 2.0)).result())
+        return Sample(generator.pool.apply(hash_for, (self.on, max(seconds, 2.0))))
 
 
 def hash_for(on: set[int], seconds: float) -> float:
@@ -181,4 +181,4 @@ def flood(service: Service, generator: Generator, people: list[dict[str, str]], 
     alone = generator.run(storm, on)
     beside = generator.start(storm, on)
     flooded = generator.run(probe, on)
-    return Flood(idle, flooded, alone, beside.result())
+    return Flood(idle, flooded, alone, beside.get())
