@@ -20,7 +20,6 @@ BESIDE = {
     "docs/": "decisions (adr/), tables made from the code, the API document, the Postman collection",
 }
 LISTED = ("app.py", "config.py", "models.py", "auth/*.py", "auth/*/__init__.py", "auth/flows/*.py")
-WIDTH = 28
 
 
 def renewed(text: str) -> str:
@@ -34,13 +33,9 @@ def renewed(text: str) -> str:
 def _map() -> str:
     """A line for each file of the house: its name and the first sentence of what it says of itself."""
     files = dict.fromkeys(file for pattern in LISTED for file in sorted(ROOT.glob(pattern)))
-    lines = [_line(str(file.relative_to(ROOT)), _first_sentence(file)) for file in files]
-    beside = [_line(name, told) for name, told in BESIDE.items()]
-    return "```\n" + "".join([*lines, *beside]) + "```\n"
-
-
-def _line(name: str, told: str) -> str:
-    return f"{name.removesuffix('__init__.py'):{WIDTH}}{told}\n"
+    told = {str(file.relative_to(ROOT)).removesuffix("__init__.py"): _first_sentence(file) for file in files} | BESIDE
+    width = max(map(len, told)) + 2
+    return "```\n" + "".join(f"{name:{width}}{text}\n" for name, text in told.items()) + "```\n"
 
 
 def _first_sentence(file: Path) -> str:

@@ -160,7 +160,7 @@ def example_settings() -> str:
 
 def _default(field: FieldInfo) -> str:
     if field.default_factory is not None:
-        return "measured"
+        return "by the machine"
     if isinstance(field.default, Path):
         return f"`{field.default.name}/`"
     return f"`{_written(field)}`" if _written(field) else "none"
