@@ -16,7 +16,8 @@ def main(folder: Path) -> None:
     """Wait for the lock, end every program written down, remove the folder."""
     with (folder / "alive").open() as alive:
         fcntl.flock(alive, fcntl.LOCK_SH)
-    end_all(folder / "programs")
+    # From here on a worker that has not noticed yet cannot start another program.
+    end_all((folder / "programs").rename(folder / "programs-to-end"))
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -71,8 +71,11 @@ class Program:
                 **({} if user is None else {"user": user, "group": user, "extra_groups": []}),
             )
         self._entry = register / str(self.process.pid)
-        with suppress(psutil.NoSuchProcess):
+        try:
             self._entry.write_text(f"{psutil.Process(self.process.pid).create_time()} {int(end_with)}")
+        except FileNotFoundError:
+            self.process.kill()
+            raise
 
     @property
     def log(self) -> str:
