@@ -17,8 +17,6 @@ from tests.support.databases import KINDS, Databases
 from tests.support.run import ROOT, OwnedRun, Run
 from tests.support.service import Service
 
-CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-
 
 def main() -> int:
     """Fuzz both databases; the exit status for the shell."""
@@ -51,7 +49,7 @@ def _fuzz(run: Run, databases: Databases, kind: str, chosen: argparse.Namespace)
 def _command(url: str, chosen: argparse.Namespace) -> list[str]:
     program = str(Path(sys.executable).with_name("schemathesis"))
     seed = ["--seed", str(chosen.seed)] if chosen.seed is not None else []
-    options = ["--checks", CHECKS, "--max-examples", str(chosen.examples), "--phases", "examples,coverage,fuzzing"]
+    options = ["--max-examples", str(chosen.examples), "--phases", "examples,coverage,fuzzing"]
     calm = ["--request-timeout", "20", "--suppress-health-check", "all", "--warnings", "off", "--no-shrink"]
     config = ["--config-file", str(ROOT / "tests" / "schemathesis.toml")]
     return [program, *config, "run", f"{url}/openapi.json", *options, *calm, *seed]
