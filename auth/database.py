@@ -5,6 +5,7 @@ queue and none fails half-way). `release` gives the connection back before a pas
 transaction of its own for what must stand although the request fails.
 """
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,12 +17,14 @@ from typing import Any
 from flask import Flask, current_app
 from sqlalchemy import Connection, CursorResult, Executable, Row, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from auth import patience
 from auth.outages import Outage
 from config import Settings
 from models import db
+
+log = logging.getLogger("gatehouse")
 
 BUSY_SECONDS = 1.5
 SQLITE_PRAGMAS = (
@@ -56,12 +59,21 @@ class Unit:
         connection, self.connection = self.connection, None
         try:
             if connection is not None:
-                connection.close()
+                _give_back(connection)
         finally:
             self.writing = False
             if self.queued:
                 self.queued = False
                 _write_queue.release()
+
+
+def _give_back(connection: Connection) -> None:
+    try:
+        connection.close()
+    except SQLAlchemyError as error:
+        # It died with what it had begun, which the server undoes; the pool makes another in its place.
+        log.warning("a connection was lost", extra={"kind": type(error).__name__})
+        connection.close()
 
 
 _current: ContextVar[Unit | None] = ContextVar("unit", default=None)
@@ -90,12 +102,21 @@ def end() -> None:
         unit.close()
 
 
+def connect() -> Connection:
+    """A connection of the pool; raises OperationalError, at once while the database is known to be away."""
+    away: Outage = current_app.extensions["gatehouse.database"]
+    # SQLite goes on reading while it cannot be written.
+    if away.away and away.is_too_early() and db.engine.dialect.name != "sqlite":
+        raise OperationalError("connect", None, ConnectionError("the database is away"))
+    return db.engine.connect()
+
+
 def execute(statement: Executable, values: Values = None) -> CursorResult[Any]:
     """Run a Core statement in the unit of work; raises IntegrityError, and OperationalError when the store is away."""
     unit = _current.get() or current()
     connection = unit.connection
     if connection is None:
-        connection = unit.connection = db.engine.connect()
+        connection = unit.connection = connect()
     if not unit.writing and not getattr(statement, "is_select", False):
         _begin(unit, connection)
     result: CursorResult[Any] = connection.execute(statement, values)
@@ -123,7 +144,7 @@ def apart() -> Iterator[Unit]:
     unit = Unit()
     token = _current.set(unit)
     try:
-        unit.connection = db.engine.connect()
+        unit.connection = connect()
         with unit.connection.begin():
             yield unit
     finally:
@@ -139,7 +160,7 @@ def alone(statement: Executable, values: Values = None) -> Row[Any] | None:
     unit = current()
     if unit.writing:
         raise RuntimeError("a statement of its own cannot run while the request is writing")
-    connection = unit.connection = unit.connection or db.engine.connect()
+    connection = unit.connection = unit.connection or connect()
     return connection.execute(statement, values).first()
 
 

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256, Hash
 from flask import Flask, current_app
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from sqlalchemy import or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from auth import crypto, database
 from config import settings
@@ -115,9 +116,20 @@ def _reload(keys: Keys, oldest: float) -> KeySet:
     with keys.lock:
         found = keys.set
         if found is None or time.monotonic() - keys.read_at >= oldest:
-            found = keys.set = _key_set(_rows(), found)
+            found = keys.set = _read(found)
             keys.read_at = time.monotonic()
         return found
+
+
+def _read(known: KeySet | None) -> KeySet:
+    try:
+        return _key_set(_rows(), known)
+    except SQLAlchemyError:
+        # While the database is away other services go on verifying with the keys they find published here.
+        if known is None or database.current().writing:
+            raise
+        database.release()
+        return known
 
 
 def _key_set(rows: Any, known: KeySet | None) -> KeySet:

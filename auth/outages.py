@@ -37,6 +37,10 @@ class Outage:
             self._next = now + LOOKING_SECONDS
             return True
 
+    def is_too_early(self) -> bool:
+        """Whether somebody has just found the store away, or is finding out."""
+        return self.away and time.monotonic() < self._next
+
     def failed(self, reason: object) -> None:
         """The store did not answer."""
         with self._lock:

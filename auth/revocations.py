@@ -91,7 +91,7 @@ class Revocations:
             except SQLAlchemyError:
                 # The held connection may have died with a restart of the database: one fresh try, then give up.
                 self._close()
-        self._connection = db.engine.connect()
+        self._connection = database.connect()
         return self._connection.execute(_newer, values).all()
 
     def _tidy(self, started: float) -> None:

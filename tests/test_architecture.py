@@ -26,7 +26,7 @@ ROWS = (
     ("transport",),
     ("headers", "logs", "parsing", "paging"),
     ("sessions", "access"),
-    ("factors",),
+    ("factors", "notices"),
     ("connectors", "links"),
     ("passwords", "one_time", "tokens"),
     ("limits", "mail"),
