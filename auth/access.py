@@ -46,11 +46,10 @@ def check_fresh() -> None:
 
     A session that began before its person had a second factor knows nothing of it, and is not fresh.
     """
-    proven = claims()["auth_time"]
-    if not is_recent(proven):
+    if not is_recent(claims()["auth_time"]):
         raise FreshTokenRequired
     since = account().mfa_since
-    if since is not None and (claims()["acr"] != AAL2 or proven < int(since.timestamp())):
+    if since is not None and (claims()["acr"] != AAL2 or _session().created_at < since):
         raise FreshTokenRequired
 
 
@@ -59,9 +58,18 @@ def check_factor(kind: str) -> None:
 
     So a lesser factor, or mail alone, takes no better one away.
     """
-    proven = database.execute(select(Session.factor).where(Session.id == session_id())).scalar()
-    if proven not in (kind, RECOVERY_CODE):
+    if _session().factor not in (kind, RECOVERY_CODE):
         raise FreshTokenRequired
+
+
+def _session() -> Any:
+    """By which factor the session began and when, read once a request."""
+    if "session" not in g:
+        began = select(Session.factor, Session.created_at).where(Session.id == session_id())
+        g.session = database.execute(began).first()
+    if g.session is None:
+        raise TokenRevoked
+    return g.session
 
 
 def is_recent(moment: int) -> bool:

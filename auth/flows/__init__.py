@@ -3,19 +3,30 @@
 from flask import Blueprint
 
 from auth.flows import (
+    deletion,
+    dev_mail,
     documents,
+    email_change,
     email_verification,
+    export,
     login,
     logout,
+    magic_link,
     me,
     mfa,
+    my_events,
+    not_me,
     operations,
+    password_change,
     password_reset,
     published,
+    reauthenticate,
+    recovery_codes,
     refresh,
     register,
     sessions,
     totp,
+    username_change,
 )
 
 REGISTRY: tuple[Blueprint, ...] = (
@@ -27,9 +38,22 @@ REGISTRY: tuple[Blueprint, ...] = (
     sessions.bp,
     email_verification.bp,
     password_reset.bp,
+    password_change.bp,
+    email_change.bp,
+    username_change.bp,
+    magic_link.bp,
+    not_me.bp,
+    my_events.bp,
+    export.bp,
+    deletion.bp,
     mfa.bp,
     totp.bp,
+    recovery_codes.bp,
+    reauthenticate.bp,
     operations.bp,
     published.bp,
     documents.bp,
 )
+
+# What is there in development and absent in production.
+DEVELOPMENT: tuple[Blueprint, ...] = (dev_mail.bp,)

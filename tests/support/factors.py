@@ -1,4 +1,4 @@
-"""What tests of second factors share: a person with a verified address, an authenticator app, the moment of its codes."""
+"""What tests of second factors share: a person with a verified address, an authenticator app and its codes."""
 
 import time
 from typing import Any, Self
@@ -8,13 +8,19 @@ from sqlalchemy import update
 
 from auth import database
 from models import User, now
-from tests.support.clients import Answer, Client, InProcess
+from tests.support.clients import PASSWORD, Answer, Client, InProcess
 
 
 def change_user(client: Client, username: str, **values: Any) -> None:
     """Change columns of an account behind the service's back."""
     with _app(client).app_context(), database.apart():
         database.execute(update(User).where(User.username == username).values(values))
+
+
+def read(client: Client, statement: Any) -> Any:
+    """Read the database behind the service's back."""
+    with _app(client).app_context(), database.apart():
+        return database.execute(statement).freeze()()
 
 
 def verified(client: Client, username: str = "ada") -> Client:
@@ -28,6 +34,7 @@ class App:
     """An authenticator app on a phone: it takes in a secret once and shows codes."""
 
     def __init__(self, secret: str) -> None:
+        self.secret = secret
         self._totp = pyotp.TOTP(secret)
 
     @classmethod
@@ -56,6 +63,13 @@ def begin(client: Client, username: str = "ada") -> str:
 def verify(client: Client, mfa_token: str, code: str, method: str = "totp", **more: Any) -> Answer:
     """Give the second factor of a sign-in."""
     return client.post("/auth/mfa/verify", {"mfa_token": mfa_token, "method": method, "code": code, **more})
+
+
+def renew(client: Client, **proofs: Any) -> Client:
+    """Prove oneself again: by the password unless other proofs are given."""
+    answer = client.post("/auth/reauthenticate", proofs or {"password": PASSWORD})
+    assert answer.status == 200, answer.text
+    return client
 
 
 def _app(client: Client) -> Any:

@@ -1,0 +1,57 @@
+"""Step-up (RFC 9470): prove oneself again within a session, which a new and fresh one takes the place of."""
+
+from typing import ClassVar, Literal
+
+from flask import Blueprint
+
+from auth import access, passwords, sessions, tokens
+from auth.endpoint import endpoint
+from auth.factors import enrolled, proof
+from auth.fields import Body, Code, Password, TokensAnswer
+from auth.problems import AccountLocked, CodeInvalid, InvalidCredentials, InvalidRequest
+from auth.sessions import Tokens
+from auth.users import Account
+
+bp = Blueprint("reauthenticate", __name__)
+
+
+class Reauthentication(Body):
+    """The password, a code of a second factor, or both."""
+
+    missing: ClassVar[str] = "Missing password or code"
+
+    password: Password | None = None
+    method: Literal["totp", "recovery_code", "sms", "email"] = "totp"
+    code: Code | None = None
+
+
+@endpoint(
+    bp, "POST", "/auth/reauthenticate", body=Reauthentication, returns=TokensAnswer, auth="access", limit="login",
+    errors=(InvalidCredentials, CodeInvalid, AccountLocked, *sessions.REFUSALS), enrolling=True,
+)  # fmt: skip
+def reauthenticate(body: Reauthentication) -> Tokens:
+    """Get fresh tokens; the old session ends. With a second factor both proofs must be fresh.
+
+    A code alone will do while the password is still fresh; a password alone is answered by `mfa_required`, to go on
+    at `/auth/mfa/verify`.
+    """
+    account = access.account()
+    if body.password is None:
+        return _by_code_alone(account, body)
+    passwords.check(account, account.username, body.password)
+    if body.code is None:
+        return sessions.sign_in(account, ["pwd"], replaces=access.session_id())
+    proof.check(account, body.method, body.code)
+    amr = ["pwd", *enrolled.AMR[body.method], "mfa"]
+    return sessions.sign_in(account, amr, body.method, access.session_id())
+
+
+def _by_code_alone(account: Account, body: Reauthentication) -> Tokens:
+    """The second proof added to a first that is still fresh, and stays as old as it is."""
+    claims = access.claims()
+    if body.code is None or not access.is_recent(claims["auth_time"]):
+        fault = {"field": "password", "code": "missing", "message": "Field required"}
+        raise InvalidRequest(Reauthentication.missing if body.code is None else "Missing password", errors=[fault])
+    proof.check(account, body.method, body.code)
+    amr = list(dict.fromkeys([*claims["amr"], *enrolled.AMR[body.method], "mfa"]))
+    return sessions.sign_in(account, amr, body.method, access.session_id(), tokens.moment(claims["auth_time"]))
