@@ -6,7 +6,6 @@ transaction of its own for what must stand although the request fails.
 """
 
 import logging
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,26 +18,15 @@ from sqlalchemy import Connection, CursorResult, Executable, Row, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from auth import patience
+from auth import embedded, patience
 from auth.outages import Outage
 from config import Settings
 from models import db
 
 log = logging.getLogger("gatehouse")
 
-BUSY_SECONDS = 1.5
-SQLITE_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA foreign_keys=ON",
-    f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}",
-    # The write-ahead log is synced at checkpoints: killing the process loses nothing, losing power may lose the last
-    # transactions and never corrupts.
-    "PRAGMA synchronous=NORMAL",
-    "PRAGMA temp_store=MEMORY",
-    # Deleted secrets leave no trace in the file.
-    "PRAGMA secure_delete=ON",
-)
-
+# How long a request waits for a connection, or for its turn to write.
+WAIT_SECONDS = 1.5
 Values = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
 
@@ -177,7 +165,7 @@ def _begin_immediate(unit: Unit, connection: Connection) -> None:
 
     When somebody outside holds the lock, the first in the queue finds out, and those behind it fail with it.
     """
-    if not _write_queue.acquire(timeout=BUSY_SECONDS):
+    if not _write_queue.acquire(timeout=WAIT_SECONDS):
         raise OperationalError("BEGIN IMMEDIATE", None, TimeoutError("the queue of writers is too long"))
     unit.queued = True
     away = outage()
@@ -207,7 +195,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         "isolation_level": "AUTOCOMMIT",
         "pool_size": 8,
         "max_overflow": 0 if postgresql else 24,
-        "pool_timeout": BUSY_SECONDS,
+        "pool_timeout": WAIT_SECONDS,
         "pool_pre_ping": False,
         **({"connect_args": patience.ARGUMENTS} if postgresql else {}),
     }
@@ -219,14 +207,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         if postgresql:
             patience.guard(db.engine, away)
         else:
-            event.listen(db.engine, "connect", _configure_sqlite)
-
-
-def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    cursor = connection.cursor()
-    for pragma in SQLITE_PRAGMAS:
-        cursor.execute(pragma)
-    cursor.close()
+            event.listen(db.engine, "connect", embedded.configure)
 
 
 def by_dialect(build: Callable[[Any], Executable]) -> Executable:

@@ -33,7 +33,7 @@ ROWS = (
     ("breaches", "hashing", "keys", "revocations", "users"),
     ("audit", "events"),
     ("crypto", "database", "fields", "provider", "useragent"),
-    ("lookalikes", "patience", "problems"),
+    ("embedded", "lookalikes", "patience", "problems"),
     ("outages",),
     ("metrics",),
     ("models",),
