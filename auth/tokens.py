@@ -4,6 +4,7 @@ A token once verified is remembered, bounded, by its whole text; signature, type
 again, while expiry, revocation and the key's retirement are, on every request.
 """
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +26,9 @@ REMEMBERED = 4096
 LONGEST = 8192
 # Clocks of two machines may differ by so much when a token is said to be issued; expiry has no leeway.
 CLOCK_SKEW_SECONDS = 5
+# The end of the year 9999: no calendar of the systems around goes further.
+LATEST = 253402300799
+_USER_ID = re.compile("[1-9][0-9]{0,18}")
 _CLAIM_TYPES = {"iss": str, "aud": str, "sub": str, "jti": str, "sid": str, "iat": int, "exp": int, "type": str}
 _BROKEN = (
     PyJWTError,
@@ -191,7 +195,9 @@ def _check_claims(claims: Claims, use: str) -> None:
             raise TokenInvalid
     audience = ENROL_ONLY["aud"] if use == ACCESS and "enrol_only" in claims else settings().jwt_audience
     expected = (use, settings().public_url, audience)
-    if (claims["type"], claims["iss"], claims["aud"]) != expected or not claims["sub"].isdecimal():
+    if (claims["type"], claims["iss"], claims["aud"]) != expected or not _USER_ID.fullmatch(claims["sub"]):
+        raise TokenInvalid
+    if claims["exp"] > LATEST:
         raise TokenInvalid
     if use == REFRESH and type(claims.get("generation")) is not int:
         raise TokenInvalid
