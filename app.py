@@ -22,7 +22,7 @@ from auth import (
     worker,
 )
 from auth.connectors import post
-from auth.flows import REGISTRY
+from auth.flows import DEVELOPMENT, REGISTRY
 from config import ROOT, Settings, load
 from models import db
 
@@ -56,7 +56,7 @@ def create_app(config: Mapping[str, Any] | Settings | None = None) -> Flask:
     post.init_app(app, settings)
     endpoint.init_app(app)
     headers.init_app(app, settings)
-    for blueprint in REGISTRY:
+    for blueprint in (*REGISTRY, *(() if settings.production else DEVELOPMENT)):
         app.register_blueprint(blueprint)
     commands.init_app(app)
     docs.init_app(app)

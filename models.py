@@ -189,6 +189,15 @@ class AuditHead(Base):
     proof: Mapped[str] = mapped_column(String(64))
 
 
+class Bookmark(Base):
+    """How far a reader of the sealed audit trail has come."""
+
+    __tablename__ = "bookmarks"
+
+    reader: Mapped[str] = mapped_column(String(32), primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger)
+
+
 class Attempt(Base):
     """Guesses at one account, one of its devices, or one unknown name; `subject` is a keyed hash for the last."""
 
@@ -314,11 +323,15 @@ class Device(Base):
 
 
 class HeldName(Base):
-    """A name that nobody may take for now because an account that had it was deleted; only its keyed hash is kept."""
+    """A name that nobody may take for now: of a deleted account, or an address with a way back for its owner.
+
+    Only its keyed hash is kept.
+    """
 
     __tablename__ = "held_names"
 
     name_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int | None] = _owner(nullable=True)
     held_until: Mapped[datetime] = mapped_column(Moment, index=True)
 
 

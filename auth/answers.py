@@ -49,6 +49,13 @@ def accepted(message: str) -> Response:
     return _json({"message": message}, 202)
 
 
+def attachment(members: Any, name: str) -> Response:
+    """A JSON document to be kept as a file."""
+    response = _json(members, 200)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
 def cacheable(body: bytes, content_type: str, cache_control: str) -> Response:
     """An answer that caches may keep; 304 when the request names the ETag it already has (RFC 9110 section 13.1.2)."""
     response = Response(body, content_type=content_type, headers={"Cache-Control": cache_control})

@@ -58,10 +58,15 @@ def keyed_hash(purpose: str, text: str) -> str:
     return hmac.digest(_keys(purpose)[0], text.encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
+def keyed_hashes(purpose: str, text: str) -> list[str]:
+    """The keyed hashes of `text` under the newest secret key and the earlier ones, to find what either has made."""
+    message = text.encode("utf-8", "surrogatepass")
+    return [hmac.digest(key, message, "sha256").hex() for key in _keys(purpose)]
+
+
 def proves(purpose: str, text: str, proof: str) -> bool:
     """Whether `proof` is the keyed hash of `text` under the newest secret key or an earlier one."""
-    message = text.encode("utf-8", "surrogatepass")
-    return any(same(hmac.digest(key, message, "sha256").hex(), proof) for key in _keys(purpose))
+    return any(same(made, proof) for made in keyed_hashes(purpose, text))
 
 
 def same(one: str, other: str) -> bool:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import has_request_context, request
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 
 from auth import database
 from models import AuditEvent, now
@@ -88,6 +88,20 @@ def record(name: str, /, user_id: int | None = None, session_id: str | None = No
     }  # fmt: skip
     database.execute(_insert, row)
     database.current().events.append(Event(name, at, user_id, session_id, data))
+
+
+def of_person(user_id: int, before: int | None, limit: int) -> list[Any]:
+    """The events of a person before an id, the newest first."""
+    mine = select(AuditEvent.__table__).where(AuditEvent.user_id == user_id)
+    if before is not None:
+        mine = mine.where(AuditEvent.id < before)
+    return list(database.execute(mine.order_by(AuditEvent.id.desc()).limit(limit)).all())
+
+
+def forget_origin(user_id: int) -> None:
+    """Keep what happened to a person who is gone, and forget from where; the chain of the audit trail stays whole."""
+    mine = update(AuditEvent).where(AuditEvent.user_id == user_id)
+    database.execute(mine.values(ip=None, user_agent=None))
 
 
 def dispatch(happened: list[Event]) -> None:

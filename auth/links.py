@@ -14,6 +14,7 @@ from auth.fields import Body, Email
 from auth.one_time import Held
 from auth.problems import InvalidRequest, LinkInvalid
 from auth.users import Account
+from config import settings
 from models import Attempt, now
 
 SIGN_IN = timedelta(minutes=15)
@@ -24,6 +25,8 @@ WRONG_CODES = 5
 
 # Purposes that more than one flow issues secrets for.
 EMAIL_VERIFICATION = "email_verification"
+RESET = "password_reset"
+MAGIC_LINK = "magic_link"
 NOT_ME = "not_me"
 
 NEITHER = {"field": "token", "code": "missing", "message": "is needed, or else email and code"}
@@ -50,6 +53,16 @@ def send(
     forget(purpose, subject)
 
 
+def send_way_back(template: str, account: Account, **context: Any) -> None:
+    """Write a letter whose link says "it was not me" and brings the account back to the address it was sent to.
+
+    Those sent before keep working for their seven days.
+    """
+    made = one_time.issue(NOT_ME, WAY_BACK, user_id=account.id, beside_others=True, restore=account.email)
+    page, name = settings().not_me_path, account.username
+    put(template, account.email, account.locale, made, page, WAY_BACK, user_id=account.id, username=name, **context)
+
+
 def put(
     template: str, to: str, locale: str, made: one_time.Issued, path: str, lifetime: timedelta, *,
     username: str, user_id: int | None = None, **context: Any,
@@ -67,7 +80,12 @@ def hold(purpose: str, proof: Proof) -> Held:
         raise InvalidRequest("Invalid token", errors=[BOTH if by_code else NEITHER])
     if proof.email is not None and proof.code is not None:
         return _hold_by_code(purpose, proof.email, proof.code)
-    held = one_time.hold(purpose, proof.token or "")
+    return hold_token(purpose, proof.token or "")
+
+
+def hold_token(purpose: str, token: str) -> Held:
+    """What a link stands for; `finish` consumes it. Raises LinkInvalid."""
+    held = one_time.hold(purpose, token)
     if held is None:
         raise LinkInvalid
     return held
@@ -90,6 +108,12 @@ def owner(held: Held) -> Account:
 def forget(purpose: str, subject: str) -> None:
     """Begin anew to count the tries at the codes sent to an address."""
     database.execute(delete(Attempt).where(Attempt.subject == _tries_of(purpose, subject)))
+
+
+def forget_address(email: str) -> None:
+    """Forget every try at a code that was sent to an address."""
+    for purpose in (EMAIL_VERIFICATION, RESET, MAGIC_LINK):
+        forget(purpose, fields.key(email))
 
 
 def minutes(lifetime: timedelta) -> int:

@@ -88,6 +88,12 @@ def void_all(user_id: int, keep: tuple[str, ...] = ()) -> None:
     database.execute(delete(OneTimeSecret).where(OneTimeSecret.user_id == user_id, others))
 
 
+def void_newer(purpose: str, user_id: int, than: Held) -> None:
+    """End the open secrets of a purpose for a person that were made after one of them."""
+    newer = (OneTimeSecret.purpose == purpose, OneTimeSecret.user_id == user_id, OneTimeSecret.id > than.id)
+    database.execute(delete(OneTimeSecret).where(*newer))
+
+
 def redeem(purpose: str, secret: str) -> Redeemed | None:
     """Consume a secret: of any number of callers at once exactly one gets what it stood for, the others None."""
     consume = (

@@ -12,6 +12,7 @@ from auth.fields import Answer, Body
 from auth.problems import InvalidRequest
 
 MOST = 100
+LONGEST_NUMBER = 18
 
 
 class Page(Body):
@@ -30,8 +31,16 @@ class Page(Body):
                 raise ValueError("no name holds NUL")
             return datetime.fromtimestamp(int(seconds) / 1_000_000, UTC), name
         except (ValueError, binascii.Error, OverflowError, OSError):
-            fault = {"field": "cursor", "code": "cursor_invalid", "message": "is not the cursor of a page"}
-            raise InvalidRequest("Invalid cursor", errors=[fault]) from None
+            raise _no_cursor() from None
+
+    def number(self) -> int | None:
+        """The number before which the page begins, where ids are numbers; raises InvalidRequest."""
+        position = self.position()
+        if position is None:
+            return None
+        if not position[1].isdecimal() or len(position[1]) > LONGEST_NUMBER:
+            raise _no_cursor()
+        return int(position[1])
 
 
 def page(
@@ -51,6 +60,11 @@ def page_of(item: type[Answer]) -> type[Answer]:
     annotations: dict[str, Any] = {"items": list[item], "next_cursor": str | None}  # type: ignore[valid-type]
     members = {"__annotations__": annotations, "__module__": item.__module__, "__doc__": "A page of a list."}
     return type(f"{item.__name__}Page", (Answer,), members)
+
+
+def _no_cursor() -> InvalidRequest:
+    fault = {"field": "cursor", "code": "cursor_invalid", "message": "is not the cursor of a page"}
+    return InvalidRequest("Invalid cursor", errors=[fault])
 
 
 def _cursor(moment: datetime, name: Any) -> str:

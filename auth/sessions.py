@@ -130,6 +130,20 @@ def rotate(claims: dict[str, Any]) -> Tokens:
     return _tokens(account, row)
 
 
+def renew(account: Account, sid: str) -> Tokens:
+    """New tokens for a session that goes on, whatever generation it was at; raises TokenRevoked."""
+    moved = (
+        update(Session)
+        .where(Session.id == sid, Session.user_id == account.id, Session.revoked_at.is_(None))
+        .values(generation=Session.generation + 1, rotated_at=now())
+        .returning(*Session.__table__.c)
+    )
+    row = database.execute(moved).mappings().first()
+    if row is None:
+        raise TokenRevoked
+    return _tokens(account, row)
+
+
 def check_may_enter(account: Account) -> None:
     """Whether the account may sign in or stay; raises AccountDisabled, PasswordResetRequired, EmailNotVerified."""
     if account.disabled_at is not None:

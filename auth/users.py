@@ -3,15 +3,15 @@
 An account is handed around as the row of `COLUMNS`, read in one statement.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, bindparam, func, insert, select, update
+from sqlalchemy import Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from auth import database, fields
+from auth import crypto, database, fields
 from auth.problems import EmailTaken, UsernameTaken
-from models import Session, User, now
+from models import HeldName, Session, User, now
 
 
 class Account(NamedTuple):
@@ -32,6 +32,7 @@ class Account(NamedTuple):
     last_sign_in: datetime | None
 
 
+HELD_USERNAME, HELD_EMAIL = "held username", "held email"
 _last_sign_in = select(func.max(Session.created_at)).where(Session.user_id == User.id).scalar_subquery()
 _columns = [getattr(User, name) for name in Account._fields[:-1]]
 _account = select(*_columns, _last_sign_in.label("last_sign_in")).where(User.deleted_at.is_(None))
@@ -76,6 +77,19 @@ def check_free(username: str, email: str) -> None:
         raise UsernameTaken
     if rows:
         raise EmailTaken
+    check_unheld(username, email)
+
+
+def check_unheld(username: str = "", email: str = "", owner: int = 0) -> None:
+    """Refuse names that nobody but their `owner` may take for now; raises UsernameTaken, EmailTaken."""
+    usernames = crypto.keyed_hashes(HELD_USERNAME, fields.skeleton(username)) if username else []
+    emails = crypto.keyed_hashes(HELD_EMAIL, fields.key(email)) if email else []
+    mine = HeldName.user_id.is_not(None) & (HeldName.user_id == owner)
+    held = select(HeldName.name_hash).where(
+        HeldName.name_hash.in_([*usernames, *emails]), HeldName.held_until > now(), ~mine
+    )
+    for name_hash in database.execute(held).scalars():
+        raise UsernameTaken if name_hash in usernames else EmailTaken
 
 
 def create(username: str, email: str, password_hash: str, locale: str = "en") -> int:
@@ -103,6 +117,51 @@ def change(user_id: int, **values: Any) -> None:
         database.execute(update(User).where(User.id == user_id).values(values))
     except IntegrityError as error:
         raise taken_by(error) from None
+
+
+def rename(user_id: int, username: str) -> None:
+    """Give an account another username; raises UsernameTaken."""
+    check_unheld(username=username)
+    names = {"username": username, "username_key": fields.key(username), "username_skeleton": fields.skeleton(username)}
+    change(user_id, **names)
+
+
+def readdress(user_id: int, email: str) -> None:
+    """Give an account another address, which was proven to be the person's; raises EmailTaken."""
+    change(user_id, email=email, email_key=fields.key(email), email_verified_at=now())
+
+
+def replace_password(account: Account, password_hash: str) -> bool:
+    """Store a new password unless another request has stored one since the account was read; whether it was stored."""
+    mine = update(User).where(User.id == account.id, User.password_hash == account.password_hash)
+    stored = mine.values(password_hash=password_hash).returning(User.id)
+    return database.execute(stored).first() is not None
+
+
+def erase(user_id: int) -> None:
+    """Remove an account and everything that belongs to it: the rows of all other tables go with it."""
+    database.execute(delete(User).where(User.id == user_id))
+
+
+def hold_username(username: str, lifetime: timedelta) -> None:
+    """Let nobody take a username, nor one that looks like it, for so long."""
+    _hold(crypto.keyed_hash(HELD_USERNAME, fields.skeleton(username)), None, lifetime)
+
+
+def hold_email(email: str, owner: int, lifetime: timedelta) -> None:
+    """Let nobody else take an address for so long."""
+    _hold(crypto.keyed_hash(HELD_EMAIL, fields.key(email)), owner, lifetime)
+
+
+def _hold(name_hash: str, owner: int | None, lifetime: timedelta) -> None:
+    row = {"name_hash": name_hash, "user_id": owner, "held_until": now() + lifetime}
+    database.execute(database.by_dialect(_holding), row)
+
+
+def _holding(insert_: Any) -> Any:
+    held = insert_(HeldName)
+    latest = {"user_id": held.excluded.user_id, "held_until": held.excluded.held_until}
+    return held.on_conflict_do_update(index_elements=[HeldName.name_hash], set_=latest)
 
 
 def taken_by(error: IntegrityError) -> UsernameTaken | EmailTaken:

@@ -159,6 +159,11 @@ def current() -> Post:
     return found
 
 
+def is_readable() -> bool:
+    """Whether this machine can show the letters that have left."""
+    return not isinstance(current(), Smtp)
+
+
 def readable() -> Iterator[bytes]:
     """The letters that this machine can show, the newest first: those in the folder or in memory."""
     post = current()

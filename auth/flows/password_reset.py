@@ -14,7 +14,7 @@ from models import now
 
 bp = Blueprint("password_reset", __name__)
 
-PURPOSE = "password_reset"
+PURPOSE = links.RESET
 SENT = "If there is an account with this address, a letter is on its way"
 
 

@@ -15,7 +15,7 @@ import click
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from auth import audit, database
+from auth import audit, database, notices
 from auth.worker import delivery, housekeeping
 from config import settings
 
@@ -38,6 +38,7 @@ class Job:
 JOBS = (
     Job("letters", LOOK_SECONDS, delivery.deliver),
     Job("audit trail", 1, audit.seal),
+    Job("notices", 1, notices.write),
     Job("housekeeping", 60, housekeeping.purge),
     Job("old audit trail", 600, audit.purge),
 )

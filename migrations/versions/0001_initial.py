@@ -48,13 +48,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_audit_head"),
     )
     op.create_table(
-        "held_names",
-        sa.Column("name_hash", sa.String(length=64), nullable=False),
-        sa.Column("held_until", Moment(), nullable=False),
-        sa.PrimaryKeyConstraint("name_hash", name="pk_held_names"),
+        "bookmarks",
+        sa.Column("reader", sa.String(length=32), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("reader", name="pk_bookmarks"),
     )
-    op.create_index("ix_held_names_held_until", "held_names", ["held_until"])
-
     op.create_table(
         "rate_windows",
         sa.Column("key", sa.String(length=160), nullable=False),
@@ -157,6 +155,17 @@ def upgrade() -> None:
     )
     op.create_index("ix_devices_last_seen_at", "devices", ["last_seen_at"])
     op.create_index("ix_devices_user_id", "devices", ["user_id"])
+
+    op.create_table(
+        "held_names",
+        sa.Column("name_hash", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=True),
+        sa.Column("held_until", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_held_names_user_id_users", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("name_hash", name="pk_held_names"),
+    )
+    op.create_index("ix_held_names_held_until", "held_names", ["held_until"])
+    op.create_index("ix_held_names_user_id", "held_names", ["user_id"])
 
     op.create_table(
         "letters",
@@ -274,6 +283,7 @@ def downgrade() -> None:
     op.drop_table("passkeys")
     op.drop_table("one_time_secrets")
     op.drop_table("letters")
+    op.drop_table("held_names")
     op.drop_table("devices")
     op.drop_table("authenticators")
     op.drop_table("attempts")
@@ -281,7 +291,7 @@ def downgrade() -> None:
     op.drop_table("signing_keys")
     op.drop_table("revoked_tokens")
     op.drop_table("rate_windows")
-    op.drop_table("held_names")
+    op.drop_table("bookmarks")
     op.drop_table("audit_head")
     op.drop_table("audit_events")
     if op.get_bind().dialect.name == "postgresql":

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask
 
-from auth import database
+from auth import audit, database, notices
 from auth.worker import delivery
 
 TOKEN = re.compile(r"#token=([\w-]+)")
@@ -89,7 +89,8 @@ class Mailbox:
         """Take the worker's turn until nothing is due."""
         with self.app.app_context():
             try:
-                while delivery.deliver():
+                audit.seal()
+                while notices.write() or delivery.deliver():
                     pass
             finally:
                 database.end()

@@ -1,0 +1,43 @@
+"""It was not me: the answer to a security notice. Everybody is signed out, and a new password is due."""
+
+from typing import Any, ClassVar
+
+from flask import Blueprint
+
+from auth import events, fields, links, mail, one_time, sessions, users
+from auth.endpoint import endpoint
+from auth.fields import Body, Message
+from auth.problems import EmailTaken, LinkInvalid
+from models import now
+
+bp = Blueprint("not_me", __name__)
+
+
+class Report(Body):
+    """The token of the notice."""
+
+    missing: ClassVar[str] = "Missing token"
+
+    token: str
+
+
+@endpoint(bp, "POST", "/auth/not-me", body=Report, returns=Message, limit="redeem", errors=(LinkInvalid, EmailTaken))
+def report(body: Report) -> dict[str, Any]:
+    """End every session, let nobody in until a new password was chosen by mail, and undo a change of address."""
+    held = links.hold_token(links.NOT_ME, body.token)
+    account = users.get(held.user_id or 0)
+    if account is None:
+        raise LinkInvalid
+    links.finish(held)
+    # Whoever has taken the account over may have had letters to an address of their own since.
+    one_time.void_newer(links.NOT_ME, account.id, held)
+    address = held.data["restore"]
+    if fields.key(address) != fields.key(account.email):
+        users.readdress(account.id, address)
+        events.record("email.changed", account.id)
+    users.change(account.id, reset_forced_at=now())
+    one_time.void_all(account.id, keep=(links.NOT_ME,))
+    sessions.revoke_all(account.id, "not me")
+    events.record("account.disowned", account.id)
+    mail.ask(links.RESET, account.locale, email=address)
+    return {"message": "Every device is signed out; a letter to choose a new password is on its way"}
