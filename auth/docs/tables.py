@@ -28,7 +28,14 @@ agent, in which request. The names are stable."""
 PROBLEMS = """Every refusal is an `application/problem+json` document (RFC 9457) with `type`, `title`, `status`,
 `detail`, `code`, `message` (equal to `detail`), `request_id`, and `errors` where fields are at fault. Clients branch on
 `code`, which is stable."""
-FIELDS = 'Unknown fields are refused, types are strict (`"1"` is not `1`), texts are normalised to NFKC.'
+FIELDS = """Unknown fields are refused, types are strict (`"1"` is not `1`), texts are normalised to NFKC.
+
+Across fields: <!-- asvs: 2.1.2 -->
+
+- A username has no `@`, so that no username is somebody's address and one look-up knows which is meant.
+- A new password is not made of the person's own username or address, and differs from the old one.
+- A mailed code works only together with the address it was sent to, a mailed link only for the account and the purpose
+  it was made for."""
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -13,9 +13,11 @@ TEXTS: dict[str, str] = {
     "csrf_token": "f2ca1bb6c7e907d06dafe4687e579fce76b37e4e93b7605022da52e6ccc26fd2",
     "token_type": "Bearer", "id": "7Zk3vQpXoLw2mTn5RbYsHd", "session_id": "7Zk3vQpXoLw2mTn5RbYsHd",
     "username": "alice", "logged_in_as": "alice", "email": "alice@example.com",
-    "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
     "last_used_at": "2026-01-01T00:15:00Z", "expires_at": "2026-01-15T00:15:00Z",
     "ip": "203.0.113.7", "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "request_id": REQUEST_ID, "device_id": "q0rG8tXk2Jm5uVwYbZc1dA", "message_id": "<3f1c9a7e@gatehouse.example.com>",
+    "locale": "en", "kind": "totp", "factor": "totp", "purpose": "email.verify", "template": "verify_email",
+    "aaguid": "fbfc3007-154e-4ecc-8c0b-6e020557d7bd", "revoked_why": "logout",
     "acr": "aal1", "status": "ok", "message": "Done", "next_cursor": "MTc2NzIyNTYwMDAwMDAwMCA3Wms", "name": "My phone",
     "token": "1n5V3rYl0ng0paqueS3cretThatCameInALetter123", "openapi": "3.1.0",
     "otpauth_uri": "otpauth://totp/Gatehouse:alice?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Gatehouse",
@@ -28,6 +30,7 @@ LISTS: dict[str, list[Any]] = {
         "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", "use": "sig", "alg": "EdDSA",
     }],
 }  # fmt: skip
+MOMENT = "2026-01-01T00:00:00Z"
 BY_TYPE: dict[str, dict[str, Any]] = {"integer": NUMBERS, "string": TEXTS, "array": LISTS}
 BLANK: dict[str, Any] = {"integer": 1, "number": 1, "boolean": True, "null": None, "string": "text", "object": {}}
 
@@ -86,6 +89,8 @@ def _plain(schema: dict[str, Any], components: dict[str, Any], name: str) -> Any
     known = BY_TYPE.get(kind, {})
     if name in known:
         return known[name]
+    if schema.get("format") == "date-time":
+        return MOMENT
     if schema.get("default") is not None:
         return schema["default"]
     return [of(schema["items"], components, name)] if kind == "array" else BLANK[kind]

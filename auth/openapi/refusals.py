@@ -4,6 +4,7 @@ from auth.endpoint import Endpoint
 from auth.fields import TokensAnswer
 from auth.problems import (
     CsrfFailed,
+    EnrolmentRequired,
     FreshTokenRequired,
     InvalidRequest,
     NotFound,
@@ -29,6 +30,8 @@ BY_AUTH: dict[str | None, tuple[type[Problem], ...]] = {
     "refresh": (TokenMissing, TokenInvalid, TokenExpired, TokenRevoked),
     "session": (TokenMissing, TokenInvalid),
 }
+# What a session that can only enrol a second factor does not open, but where the route says so.
+ENROLLED = ("access", "fresh", "optional")
 
 
 def problems_of(told: Endpoint) -> list[type[Problem]]:
@@ -54,6 +57,8 @@ def _by_guard(told: Endpoint) -> list[type[Problem]]:
     found: list[type[Problem]] = []
     if told.method not in SAFE_METHODS and (told.auth is not None or told.returns is TokensAnswer):
         found.append(CsrfFailed)
+    if told.auth in ENROLLED and not told.enrolling:
+        found.append(EnrolmentRequired)
     if told.needs:
         found.append(PermissionDenied)
     if told.limit:
