@@ -7,6 +7,7 @@ and from an allowed origin; a header is nothing that a foreign page can send.
 from typing import Any
 
 from flask import Response, request
+from flask_jwt_extended import get_jwt_request_location
 
 from auth import crypto, parsing
 from auth.problems import CsrfFailed, InvalidRequest, TokenMissing
@@ -98,11 +99,10 @@ def set_cookies(response: Response, tokens: Tokens, csrf_token: str) -> None:
 
 
 def clear_cookies(response: Response) -> Response:
-    """Take the cookies of a session back from a browser that has them, and have it forget what else it keeps of it."""
-    cookies = {cookie_name(ACCESS): "/", cookie_name(REFRESH): REFRESH_PATH, CSRF_COOKIE: "/"}
-    if not cookies.keys() & request.cookies.keys():
+    """Take the cookies of a session back when it came by them, and have the browser forget what else it keeps of it."""
+    if get_jwt_request_location() != COOKIES:
         return response
-    for name, path in cookies.items():
+    for name, path in ((cookie_name(ACCESS), "/"), (cookie_name(REFRESH), REFRESH_PATH), (CSRF_COOKIE, "/")):
         _set(response, name, "", 0, path, httponly=name != CSRF_COOKIE)
     response.headers["Clear-Site-Data"] = '"cookies", "storage"'
     return response
