@@ -1,10 +1,13 @@
 """Commands for operators, under `flask`."""
 
+import signal
+import threading
+
 import click
 from flask import Flask
-from flask.cli import AppGroup
+from flask.cli import AppGroup, ScriptInfo
 
-from auth import audit, database, events, keys
+from auth import audit, database, events, keys, worker
 
 keys_group = AppGroup("keys", help="The keys that sign tokens.")
 
@@ -41,7 +44,27 @@ def verify_audit() -> None:
     click.echo("the audit trail is whole")
 
 
+mail_group = AppGroup("mail", help="Letters.")
+
+
+@mail_group.command("deliver")
+@click.option("--once", is_flag=True, help="End as soon as nothing is due.")
+@click.pass_obj
+def deliver(info: ScriptInfo, once: bool) -> None:
+    """Be the background worker, in a process of its own, until SIGTERM or Ctrl-C."""
+    background = worker.Worker(info.load_app())
+    if once:
+        while background.round():
+            pass
+        return
+    asked = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+    background.run(lambda: not asked.is_set())
+
+
 def init_app(app: Flask) -> None:
     """Register the commands."""
+    app.cli.add_command(mail_group)
     app.cli.add_command(keys_group)
     app.cli.add_command(audit_group)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete
 
 from auth import crypto, database, fields, limits, mail, one_time, users
-from auth.fields import Body, Email
+from auth.fields import Body, Code, Email, Secret
 from auth.one_time import Held
 from auth.problems import InvalidRequest, LinkInvalid
 from auth.users import Account
@@ -36,9 +36,9 @@ BOTH = {"field": "token", "code": "ambiguous", "message": "must not come togethe
 class Proof(Body):
     """What the letter held: the token of its link, or its code and the address it went to."""
 
-    token: str | None = None
+    token: Secret | None = None
     email: Email | None = None
-    code: str | None = None
+    code: Code | None = None
 
 
 def send(
@@ -140,7 +140,8 @@ def _count_try(purpose: str, subject: str) -> int:
 
 
 def _end_after(tries: int, purpose: str, subject: str) -> None:
-    if tries >= WRONG_CODES:
+    """End the letter with its last wrong code. What comes later was not looked at, and may race with a right one."""
+    if tries == WRONG_CODES:
         one_time.void(purpose, subject=subject)
 
 

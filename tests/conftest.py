@@ -20,6 +20,8 @@ in this process
     bearer, cookie  the same, of one kind only: for what concerns that kind
     app, make_app   the Flask application itself; settings are those of config.py, in upper case
     database        the database of the test: `kind` and `url`
+    mailbox         the letters of the default application: mailbox.last().token, .code, .text; Mailbox(client.wire.app)
+                    of another. The background worker does not run by itself in tests: reading takes its turn.
     clock           clock.shift(seconds) moves time forward
     statements      `with statements() as seen:` the SQL that ran meanwhile, BEGIN and COMMIT left out
     entered         `with entered() as ours:` our functions and files that were entered: ours.functions, ours.files
@@ -57,6 +59,7 @@ from tests.support.clients import KINDS as CLIENT_KINDS
 from tests.support.clients import BearerClient, Client, CookieClient, InProcess
 from tests.support.databases import KINDS as DATABASE_KINDS
 from tests.support.databases import Database, Databases
+from tests.support.mailbox import Mailbox
 from tests.support.network import refuse_all_but_loopback
 from tests.support.postgresql import PostgresServer
 from tests.support.redis_server import RedisServer
@@ -288,6 +291,12 @@ def _servers(request: pytest.FixtureRequest, make: Callable[[], Any]) -> Iterato
             return started
 
         yield start
+
+
+@pytest.fixture
+def mailbox(app: Flask) -> Mailbox:
+    """What has arrived in people's mailboxes."""
+    return Mailbox(app)
 
 
 @pytest.fixture

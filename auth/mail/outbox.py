@@ -44,20 +44,16 @@ def delivered(row: Any) -> None:
     _settle(row, sealed=None, delivered_at=now(), due_at=now() + KEPT)
 
 
-def failed(row: Any, reason: str) -> None:
-    """It did not leave: it is due again after a pause that grows, until it is a day old."""
-    if now() - row.created_at >= GIVE_UP:
-        give_up(row, reason)
-        return
+def failed(row: Any, reason: str, final: bool) -> str:
+    """It did not leave, and is due again after a pause that grows: "delayed". Or "given up", once it is a day old."""
+    if final or now() - row.created_at >= GIVE_UP:
+        if _settle(row, sealed=None, gave_up_at=now(), due_at=now() + KEPT):
+            events.record("mail.given_up", row.user_id, template=row.template, attempts=row.attempts + 1, reason=reason)
+        return "given up"
     # Letters that failed together do not come back together.
     seconds = min(2 ** (row.attempts + 1), LONGEST_PAUSE_SECONDS) * (75 + secrets.randbelow(50)) / 100
     _settle(row, attempts=row.attempts + 1, due_at=now() + timedelta(seconds=seconds))
-
-
-def give_up(row: Any, reason: str) -> None:
-    """It will never leave."""
-    if _settle(row, sealed=None, gave_up_at=now(), due_at=now() + KEPT):
-        events.record("mail.given_up", row.user_id, template=row.template, attempts=row.attempts + 1, reason=reason)
+    return "delayed"
 
 
 def release(row: Any) -> None:

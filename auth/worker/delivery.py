@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from auth import database, events, mail
+from auth import database, events, mail, metrics
 from auth.connectors import post
 from auth.connectors.post import Undeliverable
 from auth.crypto import Undecryptable
@@ -69,15 +69,14 @@ def _send(row: Any, sealed: mail.Sealed) -> None:
     post.current().deliver(letters.compose(row, sealed.to, sealed.context))
     with _transaction():
         outbox.delivered(row)
+    metrics.letters.labels("delivered").inc()
 
 
 def _fail(row: Any, reason: str, *, final: bool = False) -> None:
     with _transaction():
-        if final:
-            outbox.give_up(row, reason)
-        else:
-            outbox.failed(row, reason)
-    log.warning("a letter did not leave", extra={"template": row.template, "reason": reason})
+        outcome = outbox.failed(row, reason, final)
+    metrics.letters.labels(outcome).inc()
+    log.warning("a letter did not leave", extra={"template": row.template, "reason": reason, "outcome": outcome})
 
 
 def _is_question(row: Any) -> bool:
