@@ -43,6 +43,7 @@ class Endpoint:
     limit: str | None
     errors: tuple[type[Problem], ...]
     enrolling: bool
+    also: tuple[tuple[int, type[BaseModel]], ...]
 
 
 def endpoint(
@@ -59,18 +60,20 @@ def endpoint(
     limit: str | None = None,
     errors: tuple[type[Problem], ...] = (),
     enrolling: bool = False,
+    also: tuple[tuple[int, type[BaseModel]], ...] = (),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a route completely.
 
     `auth` is None, "optional", "access", "fresh", "refresh" or "session" (any token of a session, expired or not);
     `needs` are roles; `limit` names a row of limits; `errors` are the problems of the view itself; `enrolling` opens
-    the route to a session that can only enrol. The view is given the parsed `body` and `query` and the parts of the
-    path, and returns a dict, a model, Tokens, a Response or None.
+    the route to a session that can only enrol; `also` are answers of another status that the view makes itself. The
+    view is given the parsed `body` and `query` and the parts of the path, and returns a dict, a model, Tokens, a
+    Response or None.
     """
 
     def declare(view: Callable[..., Any]) -> Callable[..., Any]:
         told = Endpoint(
-            method, rule, view.__name__, view, body, query, returns, status, auth, needs, limit, errors, enrolling
+            method, rule, view.__name__, view, body, query, returns, status, auth, needs, limit, errors, enrolling, also
         )  # fmt: skip
 
         @wraps(view)

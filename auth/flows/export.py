@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 from flask import Blueprint, Response
 from pydantic import create_model
-from sqlalchemy import Column, LargeBinary, Table, select
+from sqlalchemy import JSON, Column, LargeBinary, Table, select
 
 from auth import access, answers, database, events
 from auth.endpoint import endpoint
 from auth.fields import Answer
 from auth.problems import FreshTokenRequired
-from models import Base, now
+from models import Base, Moment, now
 
 bp = Blueprint("export", __name__)
 
@@ -39,8 +39,14 @@ def _type(name: str, told: str, members: dict[str, Any]) -> type[Answer]:
     return create_model(name, __base__=Answer, __doc__=told, **members)
 
 
+def _kind(column: Column[Any]) -> Any:
+    if isinstance(column.type, Moment):
+        return datetime
+    return Any if isinstance(column.type, JSON) else column.type.python_type
+
+
 def _type_of(table: Table) -> type[Answer]:
-    kinds = {column: Any if column.type.python_type is dict else column.type.python_type for column in _shown(table)}
+    kinds = {column: _kind(column) for column in _shown(table)}
     name = "Exported" + "".join(word.capitalize() for word in table.name.split("_"))
     return _type(name, f"A row of {table.name}.", {column.name: (kind | None, ...) for column, kind in kinds.items()})
 

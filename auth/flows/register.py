@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 
 from auth import answers, events, fields, links, mail, one_time, passwords, users
 from auth.endpoint import endpoint
-from auth.fields import Answer, Body, Email, Password, Username
+from auth.fields import Answer, Body, Email, Message, Password, Username
 from auth.problems import EmailTaken, RegistrationClosed, UsernameTaken
 from config import settings
 
@@ -36,7 +36,7 @@ class Registered(Answer):
 
 @endpoint(
     bp, "POST", "/auth/register", body=Registration, returns=Registered, status=201, limit="register",
-    errors=(UsernameTaken, EmailTaken, RegistrationClosed),
+    errors=(UsernameTaken, EmailTaken, RegistrationClosed), also=((202, Message),),
 )  # fmt: skip
 def register(body: Registration) -> dict[str, Any] | Response:
     """Create an account. Names are compared without case and in one Unicode form.

@@ -31,7 +31,7 @@ class Enrolled(Answer):
     qr_svg: str
 
 
-class Confirmation(Body):
+class FirstCode(Body):
     """The code that the app shows now."""
 
     code: Code
@@ -58,10 +58,10 @@ def enroll_totp(body: Enrolment) -> dict[str, Any]:
 
 
 @endpoint(
-    bp, "POST", "/auth/mfa/totp/confirm", body=Confirmation, returns=RecoveryCodes, auth="fresh", enrolling=True,
+    bp, "POST", "/auth/mfa/totp/confirm", body=FirstCode, returns=RecoveryCodes, auth="fresh", enrolling=True,
     errors=(FreshTokenRequired, CodeInvalid),
 )  # fmt: skip
-def confirm_totp(body: Confirmation) -> dict[str, Any]:
+def confirm_totp(body: FirstCode) -> dict[str, Any]:
     """Put the app in force by a code of it. That code's time step is used up: the next sign-in needs a later one."""
     enrolled.lock(access.user_id())
     row = authenticators.waiting(access.user_id(), enrolled.TOTP)

@@ -18,8 +18,8 @@ TEXTS: dict[str, str] = {
     "request_id": REQUEST_ID, "device_id": "q0rG8tXk2Jm5uVwYbZc1dA", "message_id": "<3f1c9a7e@gatehouse.example.com>",
     "locale": "en", "kind": "totp", "factor": "totp", "purpose": "email.verify", "template": "verify_email",
     "aaguid": "fbfc3007-154e-4ecc-8c0b-6e020557d7bd", "revoked_why": "logout",
-    "acr": "aal1", "status": "ok", "message": "Done", "next_cursor": "MTc2NzIyNTYwMDAwMDAwMCA3Wms", "name": "My phone",
-    "token": "1n5V3rYl0ng0paqueS3cretThatCameInALetter123", "openapi": "3.1.0",
+    "amr": "pwd", "acr": "aal1", "status": "ok", "message": "Done", "name": "My phone",
+    "next_cursor": "MTc2NzIyNTYwMDAwMDAwMCA3Wms", "token": "1n5V3rYl0ng0paqueS3cretThatCame", "openapi": "3.1.0",
     "otpauth_uri": "otpauth://totp/Gatehouse:alice?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Gatehouse",
     "qr_svg": '<svg xmlns="http://www.w3.org/2000/svg" width="41" height="41"><path d="M4 4.5h7"/></svg>',
 }  # fmt: skip
@@ -87,7 +87,7 @@ def _members(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, An
 def _plain(schema: dict[str, Any], components: dict[str, Any], name: str) -> Any:
     kind = schema.get("type", "object")
     known = BY_TYPE.get(kind, {})
-    if name in known:
+    if name in known and "$ref" not in schema.get("items", {}):
         return known[name]
     if schema.get("format") == "date-time":
         return MOMENT

@@ -4,6 +4,8 @@ import re
 from inspect import getdoc
 from typing import Any
 
+from pydantic import BaseModel
+
 from auth.endpoint import Endpoint
 from auth.fields import TokensAnswer
 from auth.openapi.refusals import problems_of
@@ -49,7 +51,9 @@ def operation(told: Endpoint, schemas: Schemas) -> dict[str, Any]:
     if told.body is not None:
         required = any(field.is_required() for field in told.body.model_fields.values())
         members["requestBody"] = {"required": required, "content": {"application/json": schemas.content(told.body)}}
-    members["responses"] = {str(told.status): _answer(told, schemas), **_refusals(told)}
+    answers = {told.status: told.returns, **dict(told.also)}
+    shown = {str(status): _answer(status, returns, schemas) for status, returns in answers.items()}
+    members["responses"] = {**shown, **_refusals(told)}
     return members
 
 
@@ -83,14 +87,14 @@ def _header_parameters(told: Endpoint) -> list[dict[str, Any]]:
     return [TRANSPORT] if told.returns is TokensAnswer else []
 
 
-def _answer(told: Endpoint, schemas: Schemas) -> dict[str, Any]:
-    if told.returns is None:
-        return {"description": "Done; there is no body." if told.status == 204 else "Done."}
+def _answer(status: int, returns: type[BaseModel] | None, schemas: Schemas) -> dict[str, Any]:
+    if returns is None:
+        return {"description": "Done; there is no body." if status == 204 else "Done."}
     answer: dict[str, Any] = {
-        "description": (getdoc(told.returns) or "").partition("\n")[0],
-        "content": {media_type(told.returns): schemas.content(told.returns)},
+        "description": (getdoc(returns) or "").partition("\n")[0],
+        "content": {media_type(returns): schemas.content(returns)},
     }
-    if told.returns is TokensAnswer:
+    if returns is TokensAnswer:
         answer["headers"] = {"Set-Cookie": {"$ref": "#/components/headers/TokenCookies"}}
     return answer
 

@@ -61,7 +61,8 @@ class Schemas:
         used: list[tuple[type[BaseModel], JsonSchemaMode]] = []
         for told in found:
             used += [(model, "validation") for model in (told.body, told.query) if model is not None]
-            used += [(told.returns, "serialization")] if told.returns is not None else []
+            answers = [told.returns, *(returns for _, returns in told.also)]
+            used += [(model, "serialization") for model in answers if model is not None]
         refs, made = models_json_schema(used, ref_template=REF + "{model}", schema_generator=_Generator)
         self._names = {model: ref["$ref"].removeprefix(REF) for (model, _), ref in refs.items()}
         self.components: dict[str, Any] = {**made.get("$defs", {}), "Problem": PROBLEM, "Fault": FAULT}
