@@ -18,6 +18,7 @@ EMAIL_MAX = 120
 PASSWORD_MAX = 256
 IDENTIFIER_MAX = 256
 SECRET_MAX = 128
+TOKEN_MAX = 8192
 _USERNAME_MARKS = frozenset("._-")
 _PLAIN_EMAIL = re.compile(r"[!-~]{1,64}@[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+", re.ASCII | re.IGNORECASE)
 
@@ -168,7 +169,10 @@ Identifier = Annotated[
 Secret = Annotated[
     str, Field(max_length=SECRET_MAX, description="The secret of a link.", examples=["1n5V3rYl0ng0paqueS3cret"])
 ]
+RefreshToken = Annotated[str, Field(max_length=TOKEN_MAX, description="As it was handed out.")]
 Code = Annotated[str, Field(max_length=32, description="Spaces, dashes and case do not matter.", examples=["123456"])]
+# What a browser's `PublicKeyCredential.toJSON()` gives; browsers add members, so only those that are read are named.
+Credential = Annotated[dict[str, Any], Field(max_length=16, examples=[{"id": "...", "type": "public-key"}])]
 Name = Annotated[
     str,
     Field(

@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from auth import access, crypto, events, fields, links, mail, one_time, passwords, users
 from auth.endpoint import endpoint
-from auth.fields import Body, Email, Message, Password
+from auth.fields import Body, Email, Message, Password, Secret
 from auth.problems import (
     AccountLocked,
     EmailTaken,
@@ -38,7 +38,7 @@ class Confirmation(Body):
 
     missing: ClassVar[str] = "Missing token"
 
-    token: str
+    token: Secret
 
 
 @endpoint(

@@ -6,7 +6,7 @@ from flask import Blueprint, after_this_request
 
 from auth import access, sessions, transport
 from auth.endpoint import endpoint
-from auth.fields import Answer, Body, Message
+from auth.fields import Answer, Body, Message, RefreshToken
 
 bp = Blueprint("logout", __name__)
 
@@ -27,7 +27,7 @@ class LoggedOut(Answer):
 class Logout(Body):
     """The refresh token, when it comes neither in the Authorization header nor in a cookie."""
 
-    refresh_token: str | None = None
+    refresh_token: RefreshToken | None = None
 
 
 @endpoint(bp, "POST", "/auth/logout", body=Logout, returns=Message, auth="session")

@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from auth import events, fields, links, mail, one_time, sessions, users
 from auth.endpoint import endpoint
-from auth.fields import Body, Message
+from auth.fields import Body, Message, Secret
 from auth.problems import EmailTaken, LinkInvalid
 from models import now
 
@@ -18,7 +18,7 @@ class Report(Body):
 
     missing: ClassVar[str] = "Missing token"
 
-    token: str
+    token: Secret
 
 
 @endpoint(bp, "POST", "/auth/not-me", body=Report, returns=Message, limit="redeem", errors=(LinkInvalid, EmailTaken))

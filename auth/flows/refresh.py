@@ -4,7 +4,7 @@ from flask import Blueprint
 
 from auth import access, sessions
 from auth.endpoint import endpoint
-from auth.fields import Body, TokensAnswer
+from auth.fields import Body, RefreshToken, TokensAnswer
 from auth.problems import TokenReused
 from auth.sessions import Tokens
 
@@ -14,7 +14,7 @@ bp = Blueprint("refresh", __name__)
 class Refresh(Body):
     """The refresh token, when it comes neither in the Authorization header nor in a cookie."""
 
-    refresh_token: str | None = None
+    refresh_token: RefreshToken | None = None
 
 
 @endpoint(
