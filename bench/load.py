@@ -93,7 +93,6 @@ class Load:
     scripts: list[Script]
     seconds: float
     rate: float | None = None
-    pause: float = 0.0  # Seconds a client waits after 429 or 503, as `Retry-After` asks; 0 is a client that does not.
 
 
 @dataclass
@@ -128,7 +127,7 @@ class Connection:
     """One kept-alive connection with at most one request under way."""
 
     def __init__(self, port: int, script: Script) -> None:
-        self.port, self.script, self.data, self.due = port, script, b"", 0.0
+        self.port, self.script, self.data, self.due, self.asked = port, script, b"", 0.0, False
         self.connect()
 
     def connect(self) -> None:
@@ -196,20 +195,24 @@ class Run:
         """Send the script's next request, now or when it is due; nothing more once the time is over."""
         # The script sees the last answer too: its tokens are what a later load goes on with.
         following = connection.script.following(body)
-        if following is None or at >= self.deadline:
+        now = time.perf_counter()
+        if following is None or max(at, now) >= self.deadline:
             return
         connection.due = at
-        if at > time.perf_counter():
+        if at > now:
             heapq.heappush(self.waiting, (at, id(connection), connection, following))
         else:
-            connection.socket.send(following)
-            self.under_way += 1
+            self.put(connection, following)
 
     def send_due(self) -> None:
         while self.waiting and self.waiting[0][0] <= time.perf_counter():
             _, _, connection, following = heapq.heappop(self.waiting)
-            connection.socket.send(following)
-            self.under_way += 1
+            self.put(connection, following)
+
+    def put(self, connection: Connection, following: bytes) -> None:
+        connection.socket.send(following)
+        connection.asked = True
+        self.under_way += 1
 
     def answer(self, connection: Connection) -> float:
         """Note one answer and go on. A paced request counts from when it was due, so a stall hides no waiting."""
@@ -219,32 +222,30 @@ class Run:
             return self.cut(connection)
         now = time.perf_counter()
         if answer:
-            status, head, body = answer
-            self.under_way -= 1
-            self.note(status, now - connection.due)
-            refused = status in (429, 503)
-            self.measured.without_retry_after += refused and not RETRY_AFTER.search(head)
-            if CLOSES.search(head):
+            self.note(answer.status, connection, now)
+            if answer.status in (429, 503) and not RETRY_AFTER.search(answer.head):
+                self.measured.without_retry_after += 1
+            if CLOSES.search(answer.head):
                 self.reconnect(connection)
-            self.send(connection, body, at=self.next_time(connection, now, refused))
+            self.send(connection, answer.body, at=self.next_time(connection, now))
         return now
 
-    def next_time(self, connection: Connection, now: float, refused: bool) -> float:
-        if refused and self.load.pause:
-            return now + self.load.pause
+    def next_time(self, connection: Connection, now: float) -> float:
         return connection.due + len(self.load.scripts) / self.load.rate if self.load.rate else now
 
-    def note(self, status: int, seconds: float) -> None:
+    def note(self, status: int, connection: Connection, now: float) -> None:
+        self.under_way -= 1
+        connection.asked = False
         self.measured.statuses[status] += 1
-        self.measured.latencies.setdefault(status, []).append(seconds)
+        self.measured.latencies.setdefault(status, []).append(now - connection.due)
 
     def cut(self, connection: Connection) -> float:
-        """A connection closed without an answer counts as status 0."""
+        """The server closed the connection: an answer that was still owed counts as status 0."""
         now = time.perf_counter()
-        self.under_way -= 1
-        self.note(0, now - connection.due)
         self.reconnect(connection)
-        self.send(connection, b"", at=self.next_time(connection, now, refused=False))
+        if connection.asked:
+            self.note(0, connection, now)
+            self.send(connection, b"", at=self.next_time(connection, now))
         return now
 
     def reconnect(self, connection: Connection) -> None:
