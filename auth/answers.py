@@ -25,6 +25,13 @@ class JsonAnswer(Response):
         return self.headers
 
 
+class NoContent(Response):
+    """An answer without a body, and so without a type."""
+
+    default_status = 204
+    default_mimetype = None
+
+
 def render(answer: Any, status: int, by_cookie: bool) -> Response:
     """The HTTP answer for what a view returned."""
     if isinstance(answer, Tokens):
@@ -36,7 +43,7 @@ def render(answer: Any, status: int, by_cookie: bool) -> Response:
     if isinstance(answer, Response):
         return answer
     if answer is None:
-        return Response(status=204, headers=[NO_STORE])
+        return NoContent(headers=[NO_STORE])
     return _json(answer.model_dump(mode="json") if isinstance(answer, BaseModel) else answer, status)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from auth import access
+from auth.answers import NoContent
 from auth.endpoint import endpoint
 from auth.fields import Answer
 
@@ -82,4 +83,4 @@ def verify() -> Response:
         "X-Auth-Session": claims["sid"],
         "Cache-Control": "no-store",
     }
-    return Response(status=204, headers=headers)
+    return NoContent(headers=headers)
