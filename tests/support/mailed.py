@@ -10,7 +10,7 @@ from tests.support.mailbox import Mail, Mailbox
 NEW_PASSWORD = "Velvet-Harbour-Quince-8"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kind:
     """One kind: `ask` brings the letter about for ada, who is signed in; `path` is where its secret is redeemed."""
 
