@@ -103,12 +103,16 @@ class Settings(BaseSettings):
         "optional", description="who must have a second factor; `required_for_roles` names them in MFA_ROLES"
     )
     mfa_roles: Origins = Field((), description="roles that must have a second factor, separated by commas")
+    rp_id: str = Field("", description="domain that passkeys belong to; the host of FRONTEND_URL when empty")
+    passkey_origins: Origins = Field(
+        (), description="exact origins whose pages may use passkeys; those of FRONTEND_URL and PUBLIC_URL when empty"
+    )
     registration: Literal["open", "closed"] = Field("open", description="`closed`: nobody registers by themselves")
     audit_retention_days: int = Field(400, ge=1, description="age at which rows of the audit trail are removed")
     log_format: Literal["", "text", "json"] = Field("", description="`text` in development, `json` in production")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
-    @field_validator("cors_origins", "secret_key_fallbacks", "mfa_roles", mode="before")
+    @field_validator("cors_origins", "secret_key_fallbacks", "mfa_roles", "passkey_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -157,6 +161,31 @@ class Settings(BaseSettings):
         if self.app_env == "production" and (unsafe := _unsafe(self)):
             raise ValueError("; ".join(unsafe))
         return self
+
+    @model_validator(mode="after")
+    def _passkeys_belong_to_their_origins(self) -> Self:
+        foreign = [origin for origin in self.passkey_origins if not self._is_of_relying_party(origin)]
+        if foreign:
+            raise ValueError(f"PASSKEY_ORIGINS holds {foreign[0]}, which is not of the domain {self.relying_party}")
+        return self
+
+    @property
+    def relying_party(self) -> str:
+        """The domain that passkeys belong to (WebAuthn: the RP ID). An address is none, so loopback is `localhost`."""
+        host = urlsplit(self.frontend_url).hostname or ""
+        return self.rp_id or ("localhost" if host in ("127.0.0.1", "::1") else host)
+
+    @property
+    def ceremony_origins(self) -> list[str]:
+        """The origins whose pages may use passkeys."""
+        own = (urlsplit(self.frontend_url), urlsplit(self.public_url))
+        named = [f"{url.scheme}://{url.netloc}".replace("//127.0.0.1", "//localhost") for url in own]
+        return list(self.passkey_origins or dict.fromkeys(filter(self._is_of_relying_party, named)))
+
+    def _is_of_relying_party(self, origin: str) -> bool:
+        """Whether a page's origin may use the RP ID; an app's origin carries a key in place of a host."""
+        host = urlsplit(origin).hostname or ""
+        return origin.startswith("android:") or f".{host}".endswith(f".{self.relying_party}")
 
     @property
     def production(self) -> bool:

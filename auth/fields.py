@@ -5,7 +5,7 @@ Texts are normalised to NFKC first, so that what looks the same is the same (Uni
 
 import re
 import unicodedata
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -221,3 +221,13 @@ class TokensAnswer(Answer):
     expires_in: int
     refresh_expires_in: int
     session_id: str
+
+
+class PasskeyOptions(Answer):
+    """What `PublicKeyCredential.parseRequestOptionsFromJSON()` takes (WebAuthn section 5.1.9)."""
+
+    challenge: str
+    timeout: int
+    rp_id: Annotated[str, Field(alias="rpId")]
+    allow: Annotated[list[dict[str, Any]], Field(alias="allowCredentials")]
+    verification: Annotated[str, Field(alias="userVerification")]

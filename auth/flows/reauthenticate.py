@@ -1,13 +1,14 @@
 """Step-up (RFC 9470): prove oneself again within a session, which a new and fresh one takes the place of."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from flask import Blueprint
 
 from auth import access, passwords, sessions, tokens
 from auth.endpoint import endpoint
-from auth.factors import enrolled, proof
-from auth.fields import Body, Code, Password, TokensAnswer
+from auth.factors import enrolled, passkeys, proof
+from auth.factors.passkeys import PASSKEY_ALONE
+from auth.fields import Body, Code, Credential, PasskeyOptions, Password, TokensAnswer
 from auth.problems import AccountLocked, CodeInvalid, InvalidCredentials, InvalidRequest
 from auth.sessions import Tokens
 from auth.users import Account
@@ -16,13 +17,22 @@ bp = Blueprint("reauthenticate", __name__)
 
 
 class Reauthentication(Body):
-    """The password, a code of a second factor, or both."""
+    """The password, a code of a second factor, or both; or the assertion of a passkey, which is both."""
 
-    missing: ClassVar[str] = "Missing password or code"
+    missing: ClassVar[str] = "Missing password, code, or passkey"
 
     password: Password | None = None
     method: Literal["totp", "recovery_code", "sms", "email"] = "totp"
     code: Code | None = None
+    passkey: Credential | None = None
+
+
+@endpoint(
+    bp, "POST", "/auth/reauthenticate/options", returns=PasskeyOptions, auth="access", enrolling=True
+)  # fmt: skip
+def begin_reauthentication() -> dict[str, Any]:
+    """The options for proving oneself again with a passkey, good for five minutes and one answer."""
+    return passkeys.begin(passkeys.STEP_UP, user_id=access.user_id(), session=access.session_id())
 
 
 @endpoint(
@@ -36,6 +46,9 @@ def reauthenticate(body: Reauthentication) -> Tokens:
     at `/auth/mfa/verify`.
     """
     account = access.account()
+    if body.passkey is not None:
+        passkeys.check(passkeys.STEP_UP, body.passkey, user_id=account.id, session=access.session_id())
+        return sessions.sign_in(account, PASSKEY_ALONE, enrolled.PASSKEY, access.session_id())
     if body.password is None:
         return _by_code_alone(account, body)
     passwords.check(account, account.username, body.password)

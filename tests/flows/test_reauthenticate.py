@@ -45,7 +45,7 @@ def test_a_wrong_password_leaves_the_session_as_it_was(client):
 
 def test_nothing_is_no_proof(client):
     answer = reauthenticate(verified(client))
-    assert (answer.status, answer.message) == (400, "Missing password or code")
+    assert (answer.status, answer.message) == (400, "Missing password, code, or passkey")
 
 
 def test_with_a_factor_the_password_alone_is_half_of_it(client):

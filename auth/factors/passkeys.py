@@ -1,0 +1,138 @@
+"""Passkeys: their rows, and the challenges that their ceremonies answer.
+
+A challenge is a one-time secret: it is found again by its hash, belongs to one ceremony, lives five minutes, and is
+spent by the first answer, whatever becomes of the request.
+"""
+
+import os
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
+
+from auth import database, one_time, passwords
+from auth.factors import ceremonies, enrolled
+from auth.factors.ceremonies import Refused
+from auth.one_time import Redeemed
+from auth.problems import CodeInvalid, LastFactor, PasskeyInvalid
+from auth.users import Account
+from models import Passkey, now
+
+# The purposes of challenges: one made for one ceremony is worth nothing in another.
+REGISTRATION, SIGN_IN = "passkey registration", "passkey sign-in"
+SECOND_FACTOR, STEP_UP = "passkey second factor", "passkey step-up"
+# A key that the person has, and a gesture or secret by which it knows them: two factors (RFC 8176: pop, user, mfa).
+PASSKEY_ALONE = [*enrolled.AMR[enrolled.PASSKEY], "mfa"]
+LIFETIME = timedelta(minutes=5)
+HANDLE_BYTES = 64
+
+# A counter that is kept must grow; authenticators that keep none always say 0 (WebAuthn section 6.1.1).
+_use = (
+    update(Passkey)
+    .where(
+        Passkey.id == bindparam("passkey"),
+        or_(
+            Passkey.sign_count < bindparam("counted"),
+            and_(Passkey.sign_count == 0, bindparam("counted") == 0),
+        ),
+    )
+    .values(sign_count=bindparam("counted"), backed_up=bindparam("saved"), last_used_at=bindparam("time"))
+    .returning(Passkey.id)
+)
+
+
+def of(user_id: int) -> list[Any]:
+    """The passkeys of a person, oldest first."""
+    mine = select(Passkey.__table__).where(Passkey.user_id == user_id).order_by(Passkey.id)
+    return list(database.execute(mine).all())
+
+
+def begin_registration(account: Account) -> dict[str, Any]:
+    """The options of a registration. All passkeys of a person share one random user handle."""
+    known = of(account.id)
+    handle = known[0].user_handle if known else os.urandom(HANDLE_BYTES)
+    issued = one_time.issue(REGISTRATION, LIFETIME, user_id=account.id, handle=bytes_to_base64url(handle))
+    return ceremonies.registration_options(account.username, handle, issued.secret, known)
+
+
+def register(account: Account, credential: dict[str, Any], name: str) -> tuple[Any, list[str]]:
+    """The row of a new passkey, and recovery codes if it is the first factor; raises PasskeyInvalid, TooManyFactors."""
+    try:
+        challenge = ceremonies.challenge_of(credential)
+        spent = _spend(REGISTRATION, challenge)
+        if spent is None or spent.user_id != account.id:
+            raise PasskeyInvalid
+        made = ceremonies.verify_registration(credential, challenge)
+    except Refused:
+        raise PasskeyInvalid from None
+    enrolled.lock(account.id)
+    enrolled.check_room(account.id, Passkey)
+    handle = base64url_to_bytes(spent.data["handle"])
+    row = {**asdict(made), "user_id": account.id, "user_handle": handle, "name": name, "created_at": now()}
+    try:
+        stored = database.execute(insert(Passkey).values(row).returning(*Passkey.__table__.c)).one()
+    except IntegrityError:
+        raise PasskeyInvalid from None
+    return stored, enrolled.added(account.id, enrolled.PASSKEY, name)
+
+
+def begin(purpose: str, *, user_id: int | None = None, verified: bool = True, **bound: Any) -> dict[str, Any]:
+    """The options of an authentication: by anybody's passkey, or by those of one person."""
+    issued = one_time.issue(purpose, LIFETIME, user_id=user_id, beside_others=True, **bound)
+    return ceremonies.authentication_options(issued.secret, of(user_id) if user_id else (), verified=verified)
+
+
+def check(
+    purpose: str, credential: dict[str, Any], *, user_id: int | None = None, verified: bool = True, **bound: Any
+) -> int:
+    """The person whose passkey made the assertion, which is used up with its challenge.
+
+    `user_id` and `bound` must be what the challenge was made with. Raises CodeInvalid, whatever was wrong.
+    """
+    try:
+        challenge = ceremonies.challenge_of(credential)
+        spent = _spend(purpose, challenge)
+        known = _find(ceremonies.credential_id(credential))
+        if spent is None or (spent.user_id, spent.data) != (user_id, bound):
+            raise Refused
+        if known is None or user_id not in (known.user_id, None):
+            raise Refused
+        made = ceremonies.verify_authentication(credential, challenge, known, verified=verified)
+        values = {"passkey": known.id, "counted": made.sign_count, "saved": made.backed_up, "time": now()}
+        if database.execute(_use, values).first() is None:
+            raise Refused
+    except Refused:
+        event = "login.failed" if purpose == SIGN_IN else "mfa.failed"
+        raise CodeInvalid().recorded(event, user_id=user_id, method=enrolled.PASSKEY) from None
+    return int(known.user_id)
+
+
+def rename(user_id: int, number: int, name: str) -> Any:
+    """Call a passkey something else; its row, or None when it is not there."""
+    mine = update(Passkey).where(Passkey.id == number, Passkey.user_id == user_id).values(name=name)
+    return database.execute(mine.returning(*Passkey.__table__.c)).first()
+
+
+def remove(account: Account, number: int) -> bool:
+    """Remove a passkey; whether it was there. Raises LastFactor when it is the last way to sign in."""
+    enrolled.lock(account.id)
+    mine = delete(Passkey).where(Passkey.id == number, Passkey.user_id == account.id)
+    name = database.execute(mine.returning(Passkey.name)).scalar()
+    if name is None:
+        return False
+    if account.password_hash == passwords.UNUSABLE and not of(account.id):
+        raise LastFactor
+    enrolled.removed(account, enrolled.PASSKEY, name)
+    return True
+
+
+def _spend(purpose: str, challenge: str) -> Redeemed | None:
+    with database.apart():
+        return one_time.redeem(purpose, challenge)
+
+
+def _find(credential_id: bytes) -> Any:
+    return database.execute(select(Passkey.__table__).where(Passkey.credential_id == credential_id)).first()

@@ -1,0 +1,252 @@
+"""Passkeys: registering, signing in by one alone or as the second factor, and whatever is not in order is refused."""
+
+import pytest
+from sqlalchemy import select, update
+
+from auth import database
+from models import AuditEvent, Passkey, User
+from tests.support.authenticator import Authenticator
+from tests.support.clients import PASSWORD
+from tests.support.factors import App, begin, change_user, read, renew, verified, verify
+
+
+def register(client, authenticator, name="Laptop"):
+    """Register a passkey of the client's person."""
+    options = client.post("/auth/passkeys/register/options").json
+    return client.post("/auth/passkeys/register/verify", {"credential": authenticator.create(options), "name": name})
+
+
+def sign_in(client, authenticator, **body):
+    """Sign in with a passkey, alone or as the second factor of the sign-in that an `mfa_token` stands for."""
+    options = client.post("/auth/passkeys/login/options", body).json
+    return client.post("/auth/passkeys/login/verify", {"credential": authenticator.get(options), **body})
+
+
+def step_up(client, authenticator):
+    """Prove oneself again with a passkey."""
+    options = client.post("/auth/reauthenticate/options").json
+    return client.post("/auth/reauthenticate", {"passkey": authenticator.get(options)})
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "EdDSA", "RS256"])
+def test_a_passkey_alone_signs_in_and_counts_as_two_factors(client, algorithm):
+    authenticator = Authenticator(algorithm=algorithm)
+    assert register(verified(client), authenticator).status == 201
+    other = client.another()
+    assert sign_in(other, authenticator).status == 200
+    claims = other.get("/auth/protected").json
+    assert (claims["logged_in_as"], claims["amr"], claims["acr"]) == ("ada", ["pop", "user", "mfa"], "aal2")
+
+
+def test_it_is_the_second_factor_beside_a_password(client):
+    authenticator = Authenticator(verifies=False)
+    register(verified(client), authenticator)
+    other = client.another()
+    answer = other.login()
+    assert answer.json["methods"] == ["passkey", "recovery_code"]
+    assert sign_in(other, authenticator, mfa_token=answer.json["mfa_token"]).status == 200
+    assert other.get("/auth/protected").json["amr"] == ["pwd", "pop", "user", "mfa"]
+
+
+def test_the_options_of_a_registration_ask_for_what_passkeys_need(client):
+    options = verified(client).post("/auth/passkeys/register/options").json
+    assert options["rp"] == {"id": "localhost", "name": "Gatehouse"}
+    assert options["user"]["name"] == "ada"
+    assert options["authenticatorSelection"]["residentKey"] == "required"
+    assert options["attestation"] == "none"
+    assert [kind["alg"] for kind in options["pubKeyCredParams"]] == [-8, -7, -257]
+
+
+def test_the_options_of_a_sign_in_name_nobody_and_want_the_person_verified(client):
+    options = client.post("/auth/passkeys/login/options").json
+    assert options["allowCredentials"] == []
+    assert options["userVerification"] == "required"
+    assert options["rpId"] == "localhost"
+
+
+@pytest.mark.asvs("6.7.2")
+def test_challenges_are_long_and_never_the_same(client):
+    made = [client.post("/auth/passkeys/login/options").json["challenge"] for _ in range(50)]
+    assert len(set(made)) == 50
+    assert {len(challenge) for challenge in made} == {43}
+
+
+def test_a_known_authenticator_is_excluded(client):
+    authenticator = Authenticator()
+    register(verified(client), authenticator)
+    step_up(client, authenticator)
+    excluded = client.post("/auth/passkeys/register/options").json["excludeCredentials"]
+    assert excluded[0]["transports"] == ["hybrid", "internal"]
+    with pytest.raises(AssertionError, match="InvalidStateError"):
+        register(client, authenticator)
+
+
+def test_several_passkeys_of_a_person_share_the_user_handle(client):
+    first, second = Authenticator(), Authenticator(synced=True)
+    register(verified(client), first)
+    step_up(client, first)
+    assert register(client, second, "Phone").status == 201
+    assert first.kept[0].user_handle == second.kept[0].user_handle
+    assert len(first.kept[0].user_handle) == 86
+    assert sign_in(client.another(), second).status == 200
+
+
+def test_the_list_says_what_a_person_needs_to_know(client):
+    authenticator = Authenticator(synced=True)
+    register(verified(client), authenticator, "Phone")
+    sign_in(client, authenticator)
+    (shown,) = client.get("/auth/passkeys").json["items"]
+    assert (shown["name"], shown["synced"], shown["backed_up"]) == ("Phone", True, True)
+    assert shown["transports"] == ["hybrid", "internal"]
+    assert shown["last_used_at"] > shown["created_at"]
+
+
+def test_a_passkey_that_is_backed_up_later_says_so(client):
+    authenticator = Authenticator(synced=True)
+    register(verified(client), authenticator)
+    change_passkey(client, backed_up=False)
+    sign_in(client, authenticator)
+    assert client.get("/auth/passkeys").json["items"][0]["backed_up"] is True
+
+
+def test_a_passkey_is_renamed(client):
+    number = register(verified(client), Authenticator()).json["id"]
+    assert client.patch(f"/auth/passkeys/{number}", {"name": "Work"}).json["name"] == "Work"
+    assert client.get("/auth/passkeys").json["items"][0]["name"] == "Work"
+
+
+def test_recovery_codes_come_with_the_first_passkey_only(client):
+    first, second = Authenticator(), Authenticator()
+    assert len(register(verified(client), first).json["recovery_codes"]) == 10
+    step_up(client, first)
+    assert register(client, second).json["recovery_codes"] == []
+
+
+def test_registering_needs_a_verified_address(client):
+    assert client.signed_in("ada").post("/auth/passkeys/register/options").code == "email_not_verified"
+
+
+@pytest.mark.asvs("7.5.1")
+def test_registering_and_removing_need_a_fresh_proof(client, clock):
+    number = register(verified(client), Authenticator()).json["id"]
+    clock.shift(601)
+    assert client.post("/auth/passkeys/register/options").code == "fresh_token_required"
+    assert client.delete(f"/auth/passkeys/{number}").code == "fresh_token_required"
+
+
+@pytest.mark.asvs("6.4.4", "6.5.6")
+def test_removing_needs_the_passkey_itself_or_a_recovery_code(client):
+    authenticator = Authenticator()
+    number = register(verified(client), authenticator).json["id"]
+    step_up(client, authenticator)
+    app = App.enrolled(client)
+    renew(client, password=PASSWORD, code=app.code(1))
+    assert client.delete(f"/auth/passkeys/{number}").code == "fresh_token_required"
+    step_up(client, authenticator)
+    assert client.delete(f"/auth/passkeys/{number}").status == 204
+    assert sign_in(client.another(), authenticator).code == "code_invalid"
+
+
+def test_the_last_way_to_sign_in_stays(client):
+    authenticator = Authenticator()
+    number = register(verified(client), authenticator).json["id"]
+    change_user(client, "ada", password_hash="!")
+    step_up(client, authenticator)
+    answer = client.delete(f"/auth/passkeys/{number}")
+    assert (answer.status, answer.code) == (409, "last_factor")
+    assert sign_in(client, authenticator).status == 200
+
+
+@pytest.mark.parametrize("method", ["patch", "delete"])
+def test_another_persons_passkey_is_not_there(client, method):
+    number = register(verified(client), Authenticator()).json["id"]
+    eves = Authenticator()
+    eve = verified(client.another(), "eve")
+    register(eve, eves)
+    step_up(eve, eves)
+    body = {"name": "Mine"} if method == "patch" else {}
+    assert getattr(eve, method)(f"/auth/passkeys/{number}", body).status == 404
+
+
+def test_a_step_up_with_a_passkey_is_fresh_by_both_factors(client, clock):
+    authenticator = Authenticator()
+    register(verified(client), authenticator)
+    clock.shift(700)
+    assert step_up(client, authenticator).status == 200
+    assert client.post("/auth/mfa/recovery-codes").status == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [("disabled_at", "account_disabled"), ("reset_forced_at", "password_reset_required")],
+)
+def test_what_an_account_may_do_is_asked_here_too(client, change, code):
+    authenticator = Authenticator()
+    register(verified(client), authenticator)
+    change_user(client, "ada", **{change: User.created_at})
+    assert sign_in(client.another(), authenticator).code == code
+
+
+@pytest.mark.asvs("6.5.1", "6.7.2")
+def test_fifty_answers_to_one_challenge_make_one_session(client, race):
+    authenticator = Authenticator()
+    register(verified(client), authenticator)
+    answer = authenticator.get(client.post("/auth/passkeys/login/options").json)
+    answers = race(50, lambda _: client.another().post("/auth/passkeys/login/verify", {"credential": answer}))
+    statuses = [answer.status for answer in answers]
+    assert statuses.count(200) == 1
+    assert set(statuses) == {200, 401}
+
+
+@pytest.mark.asvs("6.7.2")
+def test_fifty_registrations_with_one_challenge_make_one_passkey(client, race):
+    credential = Authenticator().create(verified(client).post("/auth/passkeys/register/options").json)
+    body = {"credential": credential, "name": "Laptop"}
+    answers = race(50, lambda _: client.copy().post("/auth/passkeys/register/verify", body))
+    statuses = [answer.status for answer in answers]
+    assert statuses.count(201) == 1
+    assert len(client.get("/auth/passkeys").json["items"]) == 1
+
+
+def test_five_wrong_assertions_end_a_half_finished_sign_in(client):
+    authenticator, foreign = Authenticator(), Authenticator()
+    register(verified(client), authenticator)
+    register(verified(client.another(), "eve"), foreign)
+    other = client.another()
+    mfa_token = begin(other)
+    for _ in range(5):
+        options = other.post("/auth/passkeys/login/options", {"mfa_token": mfa_token}).json
+        body = {"credential": foreign.get(options, use=foreign.kept[0]), "mfa_token": mfa_token}
+        assert other.post("/auth/passkeys/login/verify", body).code == "code_invalid"
+    assert sign_in(other, authenticator, mfa_token=mfa_token).code == "code_invalid"
+
+
+def test_a_recovery_code_stands_in_for_a_lost_passkey(client):
+    codes = register(verified(client), Authenticator()).json["recovery_codes"]
+    other = client.another()
+    assert verify(other, begin(other), codes[0], "recovery_code").status == 200
+    (shown,) = other.get("/auth/passkeys").json["items"]
+    assert other.delete(f"/auth/passkeys/{shown['id']}").status == 204
+    assert other.get("/auth/me").json["mfa"] is False
+
+
+@pytest.mark.asvs("6.7.1")
+def test_a_credential_belongs_to_one_person_in_the_database_itself(client):
+    register(verified(client), Authenticator())
+    assert Passkey.__table__.c.credential_id.unique
+
+
+def test_every_change_is_an_event(client):
+    authenticator = Authenticator()
+    number = register(verified(client), authenticator).json["id"]
+    step_up(client, authenticator)
+    client.delete(f"/auth/passkeys/{number}")
+    events = read(client, select(AuditEvent.name, AuditEvent.data).order_by(AuditEvent.id)).all()
+    assert ("factor.added", {"kind": "passkey", "name": "Laptop"}) in events
+    assert ("factor.removed", {"kind": "passkey", "name": "Laptop"}) in events
+
+
+def change_passkey(client, **values):
+    """Change the passkeys behind the service's back."""
+    with client.wire.app.app_context(), database.apart():
+        database.execute(update(Passkey).values(values))
