@@ -5,7 +5,7 @@ from typing import Any
 REQUEST_ID = "9f2c41d07be85a6310c4d2ee"
 NUMBERS: dict[str, int] = {
     "id": 1, "user_id": 1, "expires_in": 900, "refresh_expires_in": 1209600, "auth_time": 1767225600,
-    "expires_at": 1767226500, "revoked": 2,
+    "expires_at": 1767226500, "revoked": 2, "timeout": 300000, "recovery_codes_left": 9,
 }  # fmt: skip
 TEXTS: dict[str, str] = {
     "access_token": "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
@@ -21,17 +21,31 @@ TEXTS: dict[str, str] = {
     "amr": "pwd", "acr": "aal1", "status": "ok", "message": "Done", "name": "My phone",
     "next_cursor": "MTc2NzIyNTYwMDAwMDAwMCA3Wms", "token": "1n5V3rYl0ng0paqueS3cretThatCame", "openapi": "3.1.0",
     "otpauth_uri": "otpauth://totp/Gatehouse:alice?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Gatehouse",
+    "challenge": "qNqrdXUrk5S7dCM1MAYH3qSVDXznb-6prQoGqiACR10", "rpId": "auth.example.com",
+    "userVerification": "required", "attestation": "none",
     "qr_svg": '<svg xmlns="http://www.w3.org/2000/svg" width="41" height="41"><path d="M4 4.5h7"/></svg>',
 }  # fmt: skip
 LISTS: dict[str, list[Any]] = {
     "amr": ["pwd"], "roles": ["editor"], "methods": ["totp", "recovery_code"], "recovery_codes": ["7F3K-9QXM"],
+    "transports": ["internal", "hybrid"], "pubKeyCredParams": [{"type": "public-key", "alg": -8}],
+    "excludeCredentials": [], "allowCredentials": [],
     "keys": [{
         "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
         "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", "use": "sig", "alg": "EdDSA",
     }],
 }  # fmt: skip
+OBJECTS: dict[str, dict[str, Any]] = {
+    "data": {"amr": ["pwd"]}, "rp": {"id": "auth.example.com", "name": "Gatehouse"},
+    "user": {"id": "4mQ0nX2c8u5sVtY1bKdWzA", "name": "alice", "displayName": "alice"},
+    "authenticatorSelection": {"residentKey": "required", "userVerification": "required"},
+    "info": {"title": "Gatehouse", "version": "0.1.0"},
+    "credential": {
+        "id": "AbCdEfGhIjKlMnOpQrStUv", "rawId": "AbCdEfGhIjKlMnOpQrStUv", "type": "public-key",
+        "response": {"clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0"},
+    },
+}  # fmt: skip
 MOMENT = "2026-01-01T00:00:00Z"
-BY_TYPE: dict[str, dict[str, Any]] = {"integer": NUMBERS, "string": TEXTS, "array": LISTS}
+BY_TYPE: dict[str, dict[str, Any]] = {"integer": NUMBERS, "string": TEXTS, "array": LISTS, "object": OBJECTS}
 BLANK: dict[str, Any] = {"integer": 1, "number": 1, "boolean": True, "null": None, "string": "text", "object": {}}
 
 _LIFETIMES = {name: NUMBERS[name] for name in ("expires_in", "refresh_expires_in")}

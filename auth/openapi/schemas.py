@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
@@ -64,8 +65,8 @@ class Schemas:
             answers = [told.returns, *(returns for _, returns in told.also)]
             used += [(model, "serialization") for model in answers if model is not None]
         refs, made = models_json_schema(used, ref_template=REF + "{model}", schema_generator=_Generator)
-        self._names = {model: ref["$ref"].removeprefix(REF) for (model, _), ref in refs.items()}
-        self.components: dict[str, Any] = {**made.get("$defs", {}), "Problem": PROBLEM, "Fault": FAULT}
+        self._names = {model: _short(ref["$ref"].removeprefix(REF)) for (model, _), ref in refs.items()}
+        self.components: dict[str, Any] = {**_shortened(made["$defs"]), "Problem": PROBLEM, "Fault": FAULT}
         for schema in self.components.values():
             schema.pop("title", None)
 
@@ -87,6 +88,19 @@ class Schemas:
     def problem_examples(self) -> dict[str, Any]:
         """An example of every problem that some route can answer."""
         return {example_name(code): {"value": _shown(problem)} for code, problem in self._problems}
+
+
+def _short(name: str) -> str:
+    """A name that two flows use comes as `auth__flows__passkeys__Registration`: it becomes `PasskeysRegistration`."""
+    *modules, own = name.split("__")
+    return (modules[-1].title().replace("_", "") if modules else "") + own
+
+
+def _shortened(schemas: dict[str, Any]) -> dict[str, Any]:
+    text = orjson.dumps(schemas).decode()
+    for name in schemas:
+        text = text.replace(f'{REF}{name}"', f'{REF}{_short(name)}"')
+    return {_short(name): schema for name, schema in orjson.loads(text).items()}
 
 
 def media_type(model: type[BaseModel]) -> str:
