@@ -82,8 +82,8 @@ def begun() -> Unit | None:
     return _current.get()
 
 
-def end() -> None:
-    """End the request's unit; what was not committed is undone."""
+def end(_error: BaseException | None = None) -> None:
+    """End the unit of this request or command; what was not committed is undone."""
     unit = _current.get()
     if unit is not None:
         _current.set(None)
@@ -202,6 +202,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     db.init_app(app)
     # No ORM session is ever opened, so none is closed after every request.
     app.teardown_appcontext_funcs.clear()
+    app.teardown_appcontext(end)
     app.extensions["gatehouse.database"] = away = Outage("database")
     with app.app_context():
         if postgresql:

@@ -109,8 +109,6 @@ def _serve(told: Endpoint, path: dict[str, Any]) -> Response:
         return refuse(problem)
     except (*STORE_AWAY, IntegrityError, DataError) as error:
         return refuse(_from_store(error))
-    finally:
-        database.end()
 
 
 def _guard(told: Endpoint) -> bool:

@@ -74,7 +74,10 @@ def current() -> KeySet:
     """The key set, at most RELOAD_SECONDS old. Makes the first key of an empty database."""
     keys: Keys = current_app.extensions["gatehouse.keys"]
     found = keys.set
-    if found is not None and time.monotonic() - keys.read_at < RELOAD_SECONDS:
+    if found is None:
+        keys.lock.acquire()
+    elif time.monotonic() - keys.read_at < RELOAD_SECONDS or not keys.lock.acquire(blocking=False):
+        # While another thread reads, the others go on with what is known: they may hold what it needs.
         return found
     return _reload(keys, RELOAD_SECONDS)
 
@@ -84,7 +87,11 @@ def find(kid: object) -> Key | None:
     keys: Keys = current_app.extensions["gatehouse.keys"]
     if not isinstance(kid, str):
         return None
-    return current().verifying.get(kid) or _reload(keys, UNKNOWN_KEY_SECONDS).verifying.get(kid)
+    found = current().verifying.get(kid)
+    if found is None:
+        keys.lock.acquire()
+        found = _reload(keys, UNKNOWN_KEY_SECONDS).verifying.get(kid)
+    return found
 
 
 def rotate() -> str:
@@ -112,13 +119,15 @@ def init_app(app: Flask) -> None:
 
 
 def _reload(keys: Keys, oldest: float) -> KeySet:
-    """Read the table, unless another thread has done so within the last `oldest` seconds."""
-    with keys.lock:
+    """Read the table, unless that was done within the last `oldest` seconds, and give back the lock that was taken."""
+    try:
         found = keys.set
         if found is None or time.monotonic() - keys.read_at >= oldest:
             found = keys.set = _read(found)
             keys.read_at = time.monotonic()
         return found
+    finally:
+        keys.lock.release()
 
 
 def _read(known: KeySet | None) -> KeySet:

@@ -13,8 +13,9 @@ def run() -> None:
     with engine.connect() as connection:
         # Columns cannot be altered in place on SQLite, so a table is copied there ("batch mode").
         batch = connection.dialect.name == "sqlite"
+        # PostgreSQL cannot compare the defaults of JSON columns, so that they are compared on SQLite alone.
         context.configure(
-            connection=connection, target_metadata=Base.metadata, render_as_batch=batch, compare_server_default=True
+            connection=connection, target_metadata=Base.metadata, render_as_batch=batch, compare_server_default=batch
         )
         with context.begin_transaction():
             context.run_migrations()
