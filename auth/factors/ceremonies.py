@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import webauthn
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from webauthn.helpers import (
     base64url_to_bytes,
@@ -18,6 +20,7 @@ from webauthn.helpers import (
     decoded_public_key_to_cryptography,
     options_to_json_dict,
 )
+from webauthn.helpers.cose import COSEAlgorithmIdentifier
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
     AuthenticatorTransport,
@@ -178,9 +181,17 @@ def _check_embedding(credential: dict[str, Any]) -> None:
 
 
 def _check_key(public_key: bytes) -> None:
-    """A key that cannot verify would be found out only at the first sign-in."""
-    key = decoded_public_key_to_cryptography(decode_credential_public_key(public_key))
-    if isinstance(key, RSAPublicKey) and key.key_size < SMALLEST_RSA_BITS:
+    """A key that cannot verify, or only weakly, would be found out no earlier than at the first sign-in."""
+    decoded = decode_credential_public_key(public_key)
+    key = decoded_public_key_to_cryptography(decoded)
+    fits = {
+        COSEAlgorithmIdentifier.EDDSA: isinstance(key, Ed25519PublicKey),
+        COSEAlgorithmIdentifier.ECDSA_SHA_256: isinstance(key, EllipticCurvePublicKey)
+        and key.curve.name == "secp256r1",
+        COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256: isinstance(key, RSAPublicKey)
+        and key.key_size >= SMALLEST_RSA_BITS,
+    }
+    if not fits[decoded.alg]:
         raise Refused
 
 
