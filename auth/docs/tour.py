@@ -27,12 +27,12 @@ def _variable(name: str) -> str:
 STEPS: tuple[tuple[str, str, int, list[str]], ...] = (
     ("register", "Register", 201, [_equal("message", "'User registered successfully'")]),
     ("login", "Log in", 200, KEEP_TOKENS),
-    ("me_protected", "Call a protected route", 200, [_equal("logged_in_as", _variable("username"))]),
+    ("protected", "Call a protected route", 200, [_equal("logged_in_as", _variable("username"))]),
     ("me", "Read the account", 200, [_equal("email", _variable("email"))]),
     ("refresh", "Refresh", 200, KEEP_TOKENS),
-    ("sessions_list_sessions", "See where one is signed in", 200, [_equal("items[0].id", _variable("session_id"))]),
+    ("list_sessions", "See where one is signed in", 200, [_equal("items[0].id", _variable("session_id"))]),
     ("logout", "Log out", 200, []),
-    ("me_protected", "The token is void at once", 401, [_equal("code", "'token_revoked'")]),
+    ("protected", "The token is void at once", 401, [_equal("code", "'token_revoked'")]),
 )
 
 

@@ -25,16 +25,11 @@ Send `X-Auth-Transport: cookie` to receive the tokens in cookies; unsafe request
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A declared route with the flow it belongs to and the address of its operation in the document."""
+    """A declared route with the flow it belongs to and its path in the document."""
 
     told: Endpoint
     flow: str
     path: str
-
-    @property
-    def operation_id(self) -> str:
-        """A name that is unique: that of the view, with its flow's before it unless it is the same."""
-        return self.flow if self.told.name == self.flow else f"{self.flow}_{self.told.name}"
 
 
 def routes(app: Flask) -> list[Route]:
@@ -49,7 +44,7 @@ def document(app: Flask, server: str) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in found:
         operation = operations.operation(route.told, schemas)
-        named = {"tags": [route.flow], "operationId": route.operation_id, **operation}
+        named = {"tags": [route.flow], "operationId": route.told.name, **operation}
         paths.setdefault(route.path, {})[route.told.method.lower()] = named
     return {
         "openapi": "3.1.0",
