@@ -10,12 +10,14 @@ from auth import (
     commands,
     database,
     docs,
-    endpoint,
     hashing,
     headers,
     keys,
+    limits,
     logs,
     provider,
+    proxies,
+    refusals,
     revocations,
     server,
     tokens,
@@ -54,8 +56,10 @@ def create_app(config: Mapping[str, Any] | Settings | None = None) -> Flask:
     tokens.init_app(app, settings)
     revocations.init_app(app)
     post.init_app(app, settings)
-    endpoint.init_app(app)
+    limits.init_app(app, settings)
+    refusals.init_app(app)
     headers.init_app(app, settings)
+    proxies.init_app(app, settings)
     for blueprint in (*REGISTRY, *(() if settings.production else DEVELOPMENT)):
         app.register_blueprint(blueprint)
     commands.init_app(app)

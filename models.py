@@ -199,7 +199,10 @@ class Bookmark(Base):
 
 
 class Attempt(Base):
-    """Guesses at one account, one of its devices, or one unknown name; `subject` is a keyed hash for the last."""
+    """Guesses at one account, one of its devices, or one unknown name; `subject` is a keyed hash for the last.
+
+    `proven_at` is the sign-in that the guesses in a row are counted from.
+    """
 
     __tablename__ = "attempts"
 
@@ -208,15 +211,16 @@ class Attempt(Base):
     guesses: Mapped[int] = mapped_column()
     in_a_row: Mapped[int] = mapped_column()
     last_guess_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    proven_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class RateWindow(Base):
-    """The count of one rate limit and one key in one window, shared by the workers of a machine without Redis."""
+    """The latest requests under one rate limit and key: their moments in milliseconds, 13 digits each, newest first."""
 
     __tablename__ = "rate_windows"
 
     key: Mapped[str] = mapped_column(String(160), primary_key=True)
-    count: Mapped[int] = mapped_column()
+    moments: Mapped[str] = mapped_column(Text)
     expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
 
 

@@ -8,7 +8,7 @@ from flask import Response, request
 from pydantic import BaseModel
 from werkzeug.datastructures import Headers
 
-from auth import events, transport
+from auth import devices, events, transport
 from auth.problems import Problem, TokenMissing, TokenProblem
 from auth.sessions import Tokens
 
@@ -39,6 +39,8 @@ def render(answer: Any, status: int, by_cookie: bool) -> Response:
         response = _json(members, status)
         if by_cookie:
             transport.set_cookies(response, answer, members["csrf_token"])
+        elif answer.device:
+            response.headers[devices.HEADER] = answer.device
         return response
     if isinstance(answer, Response):
         return answer

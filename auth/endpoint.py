@@ -4,26 +4,32 @@ In order: rate limit, token, permission, body, view, one commit, events, answer.
 the request did is undone, and what must be remembered all the same is done in a transaction of its own.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response
 from pydantic import BaseModel
-from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from sqlalchemy.exc import SQLAlchemyError
 
-from auth import access, answers, database, events, keys, parsing, problems, revocations, tokens, transport
+from auth import (
+    access,
+    answers,
+    database,
+    events,
+    keys,
+    limits,
+    metrics,
+    parsing,
+    refusals,
+    revocations,
+    tokens,
+    transport,
+)
 from auth.fields import Body
-from auth.problems import Conflict, InternalError, InvalidRequest, Problem, TokenMissing, TokenRevoked, Unavailable
+from auth.problems import EnrolmentRequired, Problem, TokenMissing, TokenRevoked
 from auth.tokens import ACCESS, REFRESH
-
-log = logging.getLogger("gatehouse")
-
-STORE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,11 @@ def endpoint(
 
         @wraps(view)
         def serve(**path: Any) -> Response:
-            return _serve(told, path)
+            response = _serve(told, path)
+            if limit is not None:
+                limits.tell(response)
+            metrics.answered(method, rule, response.status_code)
+            return response
 
         serve.endpoint = told  # type: ignore[attr-defined]
         bp.add_url_rule(rule, view.__name__, serve, methods=[method])
@@ -102,17 +112,21 @@ def _serve(told: Endpoint, path: dict[str, Any]) -> Response:
             path["body"] = parsing.parse(told.body)
         if told.query is not None:
             path["query"] = parsing.parse_query(told.query)
+        if told.limit is not None:
+            limits.check_person(told.limit, _person(told, path.get("body")))
         answer = told.view(**path)
         _commit()
         return answers.render(answer, told.status, by_cookie)
     except Problem as problem:
-        return refuse(problem)
-    except (*STORE_AWAY, IntegrityError, DataError) as error:
-        return refuse(_from_store(error))
+        return refusals.refuse(problem)
+    except SQLAlchemyError as error:
+        return refusals.refuse(refusals.from_store(error))
 
 
 def _guard(told: Endpoint) -> bool:
     """Check limit, token, freshness and roles; whether the answer goes into cookies."""
+    if told.limit is not None:
+        limits.check(told.limit)
     if told.method != "GET":
         keys.current()
     if told.auth is None:
@@ -147,7 +161,7 @@ def _authenticate(auth: str, enrolling: bool) -> str | None:
         if revocations.current().hold(claims["sid"], claims["jti"]):
             raise TokenRevoked
         if "enrol_only" in claims and not enrolling:
-            raise problems.EnrolmentRequired
+            raise EnrolmentRequired
     transport.check_forgery(claims["sid"], location)
     tokens.present(claims, location)
     return location
@@ -158,6 +172,13 @@ def _read_session(token: str, auth: str) -> dict[str, Any]:
         return tokens.read(token, REFRESH)
     # Signing out works with whichever token is left, and after the access token has expired.
     return tokens.read(token, tokens.use_of(token), allow_expired=True)
+
+
+def _person(told: Endpoint, body: Any) -> str | None:
+    """Whom a request is about: who is signed in, or the name or address that was typed."""
+    if told.auth in ("access", "fresh"):
+        return f"user {access.user_id()}"
+    return getattr(body, "email", None) or getattr(body, "identifier", None)
 
 
 def _commit() -> None:
@@ -174,70 +195,3 @@ def _commit() -> None:
         revocations.settle()
     if unit.events:
         events.dispatch(unit.events)
-
-
-def refuse(problem: Problem) -> Response:
-    """Undo the request, remember what must be remembered, and say what went wrong (RFC 9457)."""
-    database.end()
-    if problem.aftermath or problem.event:
-        problem = _remember(problem)
-    log.info("refused", extra={"code": problem.code, "status": problem.status, **_route()})
-    return answers.problem_answer(problem)
-
-
-def _route() -> dict[str, str]:
-    """The verb and the route as declared: a path that was sent may hold a secret."""
-    return {"method": request.method, "route": request.url_rule.rule if request.url_rule else "unknown"}
-
-
-def _remember(problem: Problem) -> Problem:
-    """The aftermath and the event of a problem, in a transaction of their own; what to answer then."""
-    try:
-        with database.apart() as unit:
-            if problem.aftermath:
-                problem.aftermath()
-            if problem.event:
-                name, fields = problem.event
-                events.record(name, **fields)
-            if unit.revoked:
-                revocations.write(unit.revoked)
-    except SQLAlchemyError:
-        return Unavailable()
-    if unit.revoked:
-        revocations.settle()
-    events.dispatch(unit.events)
-    return problem
-
-
-def _from_store(error: SQLAlchemyError) -> Problem:
-    """A store that is away is 503; a collision that no flow foresaw, or a value it cannot hold, is the client's."""
-    reason = events.one_line(str(getattr(error, "orig", None) or error))[:300]
-    log.error("the database refused", extra={"reason": reason, "kind": type(error).__name__})
-    if isinstance(error, IntegrityError):
-        return Conflict()
-    return InvalidRequest() if isinstance(error, DataError) else Unavailable()
-
-
-def init_app(app: Flask) -> None:
-    """Answer what no route answers in the same form, and read no more of a body than there may be."""
-    app.config["MAX_CONTENT_LENGTH"] = parsing.LARGEST
-
-    @app.errorhandler(HTTPException)
-    def _http(error: HTTPException) -> Response:
-        return _from_http(error)
-
-    @app.errorhandler(Exception)
-    def _unexpected(error: Exception) -> Response:
-        log.exception("an unexpected error", exc_info=error, extra={"request_id": events.request_id()})
-        return refuse(InternalError())
-
-
-def _from_http(error: HTTPException) -> Response:
-    known: dict[int | None, type[Problem]] = {
-        404: problems.NotFound, 405: problems.MethodNotAllowed, 413: problems.TooLarge,
-        415: problems.UnsupportedMediaType, 500: InternalError, 503: Unavailable,
-    }  # fmt: skip
-    response = refuse(known.get(error.code, problems.InvalidRequest)())
-    if error.code == 405:
-        response.headers["Allow"] = error.get_response().headers.get("Allow", "")
-    return response

@@ -7,19 +7,28 @@ beyond it the answer is 503. A flood of sign-ins so costs neither the threads no
 import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from flask import Flask, current_app
 
+from auth import metrics
 from auth.problems import Unavailable
 from config import Settings
 
 NICENESS = 10
+RETRY_SECONDS = 5
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class Run(Protocol):
+    """Runs slow work in the place that was taken, when its turn has come."""
+
+    def __call__(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """The result of the work."""
 
 
 class Hashing:
@@ -30,20 +39,35 @@ class Hashing:
         self._places = threading.Semaphore(at_once + settings.threads // 2)
         self._threads = ThreadPoolExecutor(at_once, "hashing", initializer=_yield_to_others)
 
-    def run(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        """The result of the slow `work`, when its turn has come; raises Unavailable when the queue is full."""
+    @contextlib.contextmanager
+    def place(self) -> Iterator[Run]:
+        """A place in the queue; raises Unavailable when all are taken."""
         if not self._places.acquire(blocking=False):
-            raise Unavailable(retry_after=2)
+            metrics.hashes.labels("refused").inc()
+            raise Unavailable(retry_after=RETRY_SECONDS)
+        metrics.hashing.labels("waiting").inc()
         try:
-            return self._threads.submit(work, *arguments, **named).result()
+            yield self._run
         finally:
             self._places.release()
+            metrics.hashing.labels("waiting").dec()
+
+    def _run(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        result = self._threads.submit(work, *arguments, **named).result()
+        metrics.hashes.labels("done").inc()
+        return result
+
+
+def place() -> contextlib.AbstractContextManager[Run]:
+    """A place in the queue of the application in force, taken before a guess is paid for; raises Unavailable."""
+    places: Hashing = current_app.extensions["gatehouse.hashing"]
+    return places.place()
 
 
 def run(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """As Hashing.run, in the places of the application in force."""
-    places: Hashing = current_app.extensions["gatehouse.hashing"]
-    return places.run(work, *arguments, **named)
+    """The result of the slow `work`, when its turn has come; raises Unavailable when every place is taken."""
+    with place() as turn:
+        return turn(work, *arguments, **named)
 
 
 def init_app(app: Flask, settings: Settings) -> None:

@@ -32,12 +32,12 @@ CORS_ALLOWED = [
     ("Access-Control-Allow-Credentials", "true"),
     (
         "Access-Control-Expose-Headers",
-        "X-Request-Id, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset",
+        "X-Request-Id, X-Device-Token, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset",
     ),
 ]
 CORS_PREFLIGHT = [
     ("Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE"),
-    ("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Auth-Transport, X-CSRF-Token"),
+    ("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Auth-Transport, X-CSRF-Token, X-Device-Token"),
     ("Access-Control-Max-Age", "600"),
 ]
 

@@ -10,8 +10,8 @@ import hmac
 import bcrypt
 from zxcvbn import zxcvbn
 
-from auth import breaches, database, fields, hashing, limits
-from auth.problems import InvalidCredentials, InvalidRequest
+from auth import breaches, database, fields, hashing, limits, users
+from auth.problems import InvalidCredentials, InvalidRequest, Unavailable
 from auth.users import Account
 from config import settings
 
@@ -38,22 +38,17 @@ def hash_password(password: str) -> str:
 def check(account: Account | None, identifier: str, password: str) -> Account:
     """The account, when it exists and the password is its own; raises InvalidCredentials, AccountLocked, Unavailable.
 
-    The guess is paid for first. Unknown and known people cost the same statements and the same hash.
+    The guess is paid for first, once there is a place to hash in: a refused request costs the person no guess. Unknown
+    and known people cost the same statements and the same work.
     """
-    limits.count_guess(account, identifier)
-    database.release()
-    rounds = settings().bcrypt_rounds
     stored = account.password_hash if account else UNUSABLE
-    expected = NOBODYS_HASH.format(rounds=rounds) if stored == UNUSABLE else stored
-    right = hashing.run(bcrypt.checkpw, _prehash(password), expected.encode())
-    if account is None or not right or stored == UNUSABLE:
+    with hashing.place() as run:
+        limits.count_guess(account, identifier)
+        database.release()
+        right = run(_compare, _prehash(password), stored, settings().bcrypt_rounds)
+    if account is None or not right:
         raise InvalidCredentials().recorded("login.failed", user_id=account.id if account else None, reason="password")
-    return account
-
-
-def is_outdated(account: Account) -> bool:
-    """Whether the stored hash was made at another cost than today's."""
-    return account.password_hash.split("$")[2:3] != [f"{settings().bcrypt_rounds:02d}"]
+    return _renewed(account, password) if _cost(stored) < settings().bcrypt_rounds else account
 
 
 def check_policy(password: str, username: str, email: str, *, field: str = "password") -> None:
@@ -73,6 +68,33 @@ def check_policy(password: str, username: str, email: str, *, field: str = "pass
         raise _refused(field, "password_common", advice)
     if breaches.is_breached(password):
         raise _refused(field, "password_breached", "is known from a breach of another service")
+
+
+def _compare(prehashed: bytes, stored: str, rounds: int) -> bool:
+    """Whether this is the password of the hash; always the work of one hash at `rounds`, however light the stored one.
+
+    What a lighter hash leaves is made up: 2 ** r and each cost from r to R - 1 add up to 2 ** R.
+    """
+    usable = stored != UNUSABLE
+    right = usable and bcrypt.checkpw(prehashed, stored.encode())
+    for cost in range(_cost(stored), rounds) if usable else (rounds,):
+        bcrypt.checkpw(prehashed, NOBODYS_HASH.format(rounds=cost).encode())
+    return right
+
+
+def _cost(stored: str) -> int:
+    return int(stored.split("$")[2])
+
+
+def _renewed(account: Account, password: str) -> Account:
+    """The account with its password hashed at today's cost; as it was when there is no place to hash in."""
+    try:
+        password_hash = hash_password(password)
+    except Unavailable:
+        return account
+    with database.apart():
+        users.replace_password(account, password_hash)
+    return account._replace(password_hash=password_hash)
 
 
 def _speaks_of(password: str, username: str, email: str) -> bool:

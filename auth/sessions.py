@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
-from auth import crypto, database, events, keys, revocations, tokens, users
+from auth import crypto, database, devices, events, keys, revocations, tokens, users
 from auth.factors import enrolled, pending
 from auth.factors.enrolled import AAL1, AAL2
 from auth.factors.pending import Pending
@@ -30,13 +30,14 @@ from models import Session, now
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a sign-in or a rotation hands out; lifetimes in seconds."""
+    """What a sign-in or a rotation hands out; lifetimes in seconds. Only a sign-in has a token for the device."""
 
     access: str
     refresh: str
     expires_in: int
     refresh_expires_in: int
     session_id: str
+    device: str = ""
 
 
 # What an account may be refused for on every pathway, and what only its signing in can meet.
@@ -78,6 +79,7 @@ def sign_in(
         raise pending.demand(account, amr, replaces)
     time = now()
     ip, user_agent, _ = events.origin()
+    device_id = devices.known(account.id) or crypto.random_id()
     row: dict[str, Any] = {
         "id": crypto.random_id(),
         "user_id": account.id,
@@ -88,6 +90,7 @@ def sign_in(
         "factor": factor,
         "auth_time": at or time,
         "enrol_only": not both and settings().mfa_policy != "optional" and enrolled.demanded(account),
+        "device_id": device_id,
         "ip": ip,
         "user_agent": user_agent,
         "created_at": time,
@@ -100,7 +103,7 @@ def sign_in(
     events.record("login.renewed" if replaces else "login.succeeded", account.id, row["id"], amr=amr)
     if replaces:
         revoke(replaces, "proven again", account.id)
-    return _tokens(account, row)
+    return _tokens(account, row, devices.token(device_id, account.id))
 
 
 def resume(waiting: Pending, account: Account, factor: str) -> Tokens:
@@ -214,7 +217,7 @@ def _end(why: str, *which: Any) -> int:
     return len(rows)
 
 
-def _tokens(account: Account, row: Any) -> Tokens:
+def _tokens(account: Account, row: Any, device: str = "") -> Tokens:
     issued, sid = row["rotated_at"], row["id"]
     expires = min(row["idle_expires_at"], row["expires_at"])
     left = int((expires - now()).total_seconds())
@@ -236,4 +239,5 @@ def _tokens(account: Account, row: Any) -> Tokens:
         expires_in=lifetime,
         refresh_expires_in=left,
         session_id=sid,
+        device=device,
     )

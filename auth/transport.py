@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, request
 from flask_jwt_extended import get_jwt_request_location
 
-from auth import crypto, parsing
+from auth import crypto, devices, parsing
 from auth.problems import CsrfFailed, InvalidRequest, TokenMissing
 from auth.sessions import Tokens
 from auth.tokens import ACCESS, REFRESH
@@ -96,6 +96,8 @@ def set_cookies(response: Response, tokens: Tokens, csrf_token: str) -> None:
     _set(response, cookie_name(ACCESS), tokens.access, tokens.refresh_expires_in, "/")
     _set(response, cookie_name(REFRESH), tokens.refresh, tokens.refresh_expires_in, REFRESH_PATH)
     _set(response, CSRF_COOKIE, csrf_token, tokens.refresh_expires_in, "/", httponly=False)
+    if tokens.device:
+        _set(response, devices.cookie_name(), tokens.device, devices.COOKIE_SECONDS, "/")
 
 
 def clear_cookies(response: Response) -> Response:
@@ -104,7 +106,8 @@ def clear_cookies(response: Response) -> Response:
         return response
     for name, path in ((cookie_name(ACCESS), "/"), (cookie_name(REFRESH), REFRESH_PATH), (CSRF_COOKIE, "/")):
         _set(response, name, "", 0, path, httponly=name != CSRF_COOKIE)
-    response.headers["Clear-Site-Data"] = '"cookies", "storage"'
+    # Not "cookies": with them would go the token of the device, and the cookies of every service beside this one.
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
 

@@ -56,7 +56,7 @@ def upgrade() -> None:
     op.create_table(
         "rate_windows",
         sa.Column("key", sa.String(length=160), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("moments", sa.Text(), nullable=False),
         sa.Column("expires_at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_rate_windows"),
     )
@@ -118,6 +118,7 @@ def upgrade() -> None:
         sa.Column("guesses", sa.Integer(), nullable=False),
         sa.Column("in_a_row", sa.Integer(), nullable=False),
         sa.Column("last_guess_at", Moment(), nullable=False),
+        sa.Column("proven_at", Moment(), nullable=True),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_attempts_user_id_users", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("subject", name="pk_attempts"),
     )

@@ -1,0 +1,33 @@
+"""The device a person has signed in on before: a signed token that it keeps, in a cookie or sent as `X-Device-Token`.
+
+It opens nothing. It gives the device a budget of guesses of its own, so that nobody can lock a person out of their own
+browser, and lets a session say where it began. The token names no person, and proves only for the one it was made for.
+"""
+
+from flask import request
+
+from auth import crypto
+from config import settings
+
+HEADER = "X-Device-Token"
+COOKIE_SECONDS = 400 * 86_400
+PURPOSE = "device"
+
+
+def cookie_name() -> str:
+    """The name of its cookie."""
+    return "__Host-device" if settings().secure_cookies else "device"
+
+
+def known(user_id: int) -> str | None:
+    """The id of the device that asks, if the person with this id has signed in on it before."""
+    token = request.headers.get(HEADER) or request.cookies.get(cookie_name())
+    if not token:
+        return None
+    device_id, _, proof = token.partition(".")
+    return device_id if crypto.proves(PURPOSE, f"{device_id}.{user_id}", proof) else None
+
+
+def token(device_id: str, user_id: int) -> str:
+    """What the device keeps."""
+    return f"{device_id}.{crypto.keyed_hash(PURPOSE, f'{device_id}.{user_id}')}"

@@ -1,0 +1,137 @@
+"""Counting together: in the database (the workers of one server, or several) or in Redis (several machines).
+
+What a shared store has refused is remembered here until it would be granted, so that a flood beyond the limit costs
+neither a statement nor a message.
+"""
+
+import math
+import time
+from datetime import timedelta
+from typing import Any
+
+from limits import RateLimitItem
+from limits.storage import RedisStorage
+from limits.strategies import MovingWindowRateLimiter
+from sqlalchemy import bindparam, func, or_, select
+
+from auth import database, metrics
+from auth.limits.counters import Counter, Local, Refusals, Window, window
+from auth.outages import Outage
+from config import Settings
+from models import RateWindow, now
+
+# So no request waits for Redis longer than 250 ms: it connects, sends a script's hash, the script, and is answered.
+REDIS_SECONDS = 0.05
+# Moments in the database are milliseconds in so many digits, which as text sort as numbers do.
+DIGITS = 13
+
+
+class InDatabase:
+    """Counts in a table that all workers share: one statement for a request that is granted, none for most refused."""
+
+    def __init__(self) -> None:
+        self._refusals = Refusals()
+
+    def hit(self, item: RateLimitItem, key: str) -> Window:
+        """Count a request in a transaction of its own; raises OperationalError when the database is away."""
+        if refused := self._refusals.find(item, key):
+            return refused
+        time_now = time.time()
+        moments = _count(item, key, time_now)
+        if moments is not None:
+            return _window(True, item, moments, time_now)
+        moments = database.execute(_read, {"key": key}).scalar_one_or_none() or _digits(time_now)
+        return self._refusals.note(key, _window(False, item, moments, time_now))
+
+    def reset(self) -> None:
+        """Forget what was refused; the table stays."""
+        self._refusals.reset()
+
+
+class InRedis:
+    """Counts in Redis, and in this process while Redis is away; what Redis grants is counted here as well."""
+
+    def __init__(self, url: str) -> None:
+        self._store = RedisStorage(url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
+        self._strategy = MovingWindowRateLimiter(self._store)
+        self._refusals = Refusals()
+        self._local = Local()
+        self._outage = Outage("redis")
+
+    def hit(self, item: RateLimitItem, key: str) -> Window:
+        """Count a request."""
+        if refused := self._refusals.find(item, key):
+            return refused
+        if self._outage.permits():
+            try:
+                return self._hit(item, key)
+            except self._store.base_exceptions as error:
+                self._outage.failed(error)
+        metrics.counted_locally.labels(key.partition(":")[0]).inc()
+        return self._local.hit(item, key)
+
+    def reset(self) -> None:
+        """Forget what this process remembers; Redis keeps what it has."""
+        self._refusals.reset()
+        self._local.reset()
+        self._outage.reset()
+
+    def _hit(self, item: RateLimitItem, key: str) -> Window:
+        granted = self._strategy.hit(item, key)
+        reset_at, remaining = self._strategy.get_window_stats(item, key)
+        self._outage.answered()
+        found = Window(granted, item.amount, remaining, max(1, math.ceil(reset_at - time.time())))
+        if granted:
+            self._local.hit(item, key)
+            return found
+        return self._refusals.note(key, found)
+
+
+def choose(settings: Settings) -> Counter:
+    """Redis when it is set; else the database when several workers have to count together; else this process."""
+    if settings.redis_url:
+        return InRedis(settings.redis_url)
+    return InDatabase() if settings.workers > 1 else Local()
+
+
+_read = select(RateWindow.moments).where(RateWindow.key == bindparam("key"))
+
+
+def _count(item: RateLimitItem, key: str, time_now: float) -> str | None:
+    """The moments under the key with this one, newest first; None when the limit is reached."""
+    values = {
+        "key": key,
+        "moment": _digits(time_now),
+        "expires_at": now() + timedelta(seconds=item.get_expiry()),
+        "kept": (item.amount - 1) * DIGITS,
+        "full": item.amount * DIGITS,
+        "oldest": (item.amount - 1) * DIGITS + 1,
+        "cutoff": _digits(time_now - item.get_expiry()),
+    }
+    row = database.alone(database.by_dialect(_counting), values)
+    return row.moments if row else None
+
+
+def _counting(insert: Any) -> Any:
+    first = insert(RateWindow).values(
+        key=bindparam("key"), moments=bindparam("moment"), expires_at=bindparam("expires_at")
+    )
+    oldest = func.substr(RateWindow.moments, bindparam("oldest"), DIGITS)
+    return first.on_conflict_do_update(
+        index_elements=[RateWindow.key],
+        set_={
+            "moments": first.excluded.moments + func.substr(RateWindow.moments, 1, bindparam("kept")),
+            "expires_at": first.excluded.expires_at,
+        },
+        where=or_(func.length(RateWindow.moments) < bindparam("full"), oldest <= bindparam("cutoff")),
+    ).returning(RateWindow.moments)
+
+
+def _digits(moment: float) -> str:
+    return f"{int(moment * 1000):0{DIGITS}}"
+
+
+def _window(granted: bool, item: RateLimitItem, moments: str, time_now: float) -> Window:
+    newest_first = [int(moments[at : at + DIGITS]) / 1000 for at in range(0, len(moments), DIGITS)]
+    within = [moment for moment in newest_first if moment > time_now - item.get_expiry()]
+    return window(granted, item, len(within), within[-1], time_now)

@@ -1,0 +1,90 @@
+"""What the door does when a request fails: undo it, remember what must be remembered, say what was wrong (RFC 9457)."""
+
+import logging
+
+from flask import Flask, Response, request
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import InternalError as InternalStoreError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from auth import answers, database, events, metrics, parsing, problems, revocations
+from auth.problems import Conflict, InternalError, InvalidRequest, Problem, Unavailable
+
+log = logging.getLogger("gatehouse")
+
+STORE_AWAY = (OperationalError, InterfaceError, InternalStoreError, PoolTimeout)
+
+
+def refuse(problem: Problem) -> Response:
+    """Undo the request, remember what must be remembered, and say what went wrong (RFC 9457)."""
+    database.end()
+    if problem.aftermath or problem.event:
+        problem = _remember(problem)
+    metrics.refusals.labels(problem.code).inc()
+    log.info("refused", extra={"code": problem.code, "status": problem.status, **_route()})
+    return answers.problem_answer(problem)
+
+
+def _route() -> dict[str, str]:
+    """The verb and the route as declared: a path that was sent may hold a secret."""
+    return {"method": request.method, "route": request.url_rule.rule if request.url_rule else "unknown"}
+
+
+def _remember(problem: Problem) -> Problem:
+    """The aftermath and the event of a problem, in a transaction of their own; what to answer then."""
+    try:
+        with database.apart() as unit:
+            if problem.aftermath:
+                problem.aftermath()
+            if problem.event:
+                name, fields = problem.event
+                events.record(name, **fields)
+            if unit.revoked:
+                revocations.write(unit.revoked)
+    except SQLAlchemyError:
+        return Unavailable()
+    if unit.revoked:
+        revocations.settle()
+    events.dispatch(unit.events)
+    return problem
+
+
+def from_store(error: SQLAlchemyError) -> Problem:
+    """A store that is away is 503; a collision that no flow foresaw, or a value it cannot hold, is the client's.
+
+    Raises any other error of the store again: it is a fault of ours.
+    """
+    if not isinstance(error, (*STORE_AWAY, IntegrityError, DataError)):
+        raise error
+    reason = events.one_line(str(getattr(error, "orig", None) or error))[:300]
+    log.error("the database refused", extra={"reason": reason, "kind": type(error).__name__})
+    if isinstance(error, IntegrityError):
+        return Conflict()
+    return InvalidRequest() if isinstance(error, DataError) else Unavailable()
+
+
+def init_app(app: Flask) -> None:
+    """Answer what no route answers in the same form, and read no more of a body than there may be."""
+    app.config["MAX_CONTENT_LENGTH"] = parsing.LARGEST
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> Response:
+        return _from_http(error)
+
+    @app.errorhandler(Exception)
+    def _unexpected(error: Exception) -> Response:
+        log.exception("an unexpected error", exc_info=error, extra={"request_id": events.request_id()})
+        return refuse(InternalError())
+
+
+def _from_http(error: HTTPException) -> Response:
+    known: dict[int | None, type[Problem]] = {
+        404: problems.NotFound, 405: problems.MethodNotAllowed, 413: problems.TooLarge,
+        415: problems.UnsupportedMediaType, 500: InternalError, 503: Unavailable,
+    }  # fmt: skip
+    response = refuse(known.get(error.code, problems.InvalidRequest)())
+    metrics.answered(request.method, "unknown", response.status_code)
+    if error.code == 405:
+        response.headers["Allow"] = error.get_response().headers.get("Allow", "")
+    return response
