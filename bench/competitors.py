@@ -152,7 +152,14 @@ GATEHOUSE = Competitor(
     "gatehouse",
     "Gatehouse",
     lambda port: [sys.executable, "app.py"],
-    environ={"HOST": "127.0.0.1", "WORKERS": "1", "RATE_LIMITS": "off", "BCRYPT_ROUNDS": "12", "LOG_LEVEL": "warning"},
+    environ={
+        "HOST": "127.0.0.1",
+        "ACCESS_TOKEN_SECONDS": "86400",
+        "WORKERS": "1",
+        "RATE_LIMITS": "off",
+        "BCRYPT_ROUNDS": "12",
+        "LOG_LEVEL": "warning",
+    },
     ready="/readyz",
 )
 EMPTY = Competitor(

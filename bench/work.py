@@ -97,9 +97,14 @@ class Service(Contender):
 
     def unseen(self) -> list[Script]:
         """Checks of tokens that the server has never been shown: those that its refreshes gave, each sent once."""
-        path = self.competitor.protected
-        tokens = [chain.harvest[-4000:] for chain in self.scripts["refresh"] if isinstance(chain, Chain)]
-        return [Once([self.competitor.reading(path, Session(token)) for token in some]) for some in tokens]
+        scripts: list[Script] = []
+        for chain in self.scripts["refresh"]:
+            assert isinstance(chain, Chain)
+            tokens, chain.harvest = chain.harvest, []
+            scripts.append(
+                Once([self.competitor.reading(self.competitor.protected, Session(token)) for token in tokens])
+            )
+        return scripts
 
 
 @dataclass

@@ -46,7 +46,7 @@ async def user_manager(users: Annotated[SQLAlchemyUserDatabase, Depends(user_dat
 backend = AuthenticationBackend(
     name="jwt",
     transport=BearerTransport(tokenUrl="auth/login"),
-    get_strategy=lambda: JWTStrategy(secret=SECRET, lifetime_seconds=3600),
+    get_strategy=lambda: JWTStrategy(secret=SECRET, lifetime_seconds=86400),
 )
 people = FastAPIUsers[User, int](user_manager, [backend])
 active_user = people.current_user(active=True)

@@ -1,7 +1,7 @@
 """The card built the obvious way: Flask-JWT-Extended (HS256), an ORM blocklist asked on every request, bcrypt 12."""
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import bcrypt
 from flask import Flask, jsonify, request
@@ -18,7 +18,11 @@ from flask_limiter.util import get_remote_address
 from flask_sqlalchemy import SQLAlchemy
 
 app = Flask(__name__)
-app.config.update(SQLALCHEMY_DATABASE_URI=os.environ["DATABASE_URL"], JWT_SECRET_KEY=os.environ["SECRET_KEY"])
+app.config.update(
+    SQLALCHEMY_DATABASE_URI=os.environ["DATABASE_URL"],
+    JWT_SECRET_KEY=os.environ["SECRET_KEY"],
+    JWT_ACCESS_TOKEN_EXPIRES=timedelta(days=1),  # Longer than a run.
+)
 db = SQLAlchemy(app)
 jwt = JWTManager(app)
 Limiter(get_remote_address, app=app, default_limits=["100000000 per hour"], storage_uri="memory://")

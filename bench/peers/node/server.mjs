@@ -33,7 +33,7 @@ async function tokens(userId) {
     .setSubject(String(userId))
     .setJti(randomBytes(16).toString("hex"))
     .setIssuedAt()
-    .setExpirationTime("15m")
+    .setExpirationTime("1d")
     .sign(key);
   return { access_token, refresh_token };
 }
