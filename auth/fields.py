@@ -3,7 +3,6 @@
 Texts are normalised to NFKC first, so that what looks the same is the same (Unicode annex 15).
 """
 
-import re
 import unicodedata
 from typing import Annotated, Any, ClassVar
 
@@ -20,7 +19,6 @@ IDENTIFIER_MAX = 256
 SECRET_MAX = 128
 TOKEN_MAX = 8192
 _USERNAME_MARKS = frozenset("._-")
-_PLAIN_EMAIL = re.compile(r"[!-~]{1,64}@[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+", re.ASCII | re.IGNORECASE)
 
 
 def normal(text: str) -> str:
