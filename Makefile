@@ -12,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check bench docs fuzz flood test-browser clean
+.PHONY: help run test check bench cluster docs fuzz flood test-browser clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do \
@@ -40,6 +40,9 @@ fuzz: $(DEVELOPMENT) ## send generated requests to the live service, on both dat
 
 test-browser: $(DEVELOPMENT) ## the built-in pages in a real Chromium
 	@$(PY) -m pytest tests/browser $(ARGS)
+
+cluster: $(DEVELOPMENT) ## restart two hosts behind nginx in turn while requests are under way
+	@$(PY) -m tests.cluster $(ARGS)
 
 docs: $(RUNTIME) ## write the generated documents anew: the Postman collection, the tables
 	@$(PY) -m flask --app app docs
