@@ -21,7 +21,6 @@ from auth import (
     revocations,
     server,
     tokens,
-    worker,
 )
 from auth.connectors import post
 from auth.flows import DEVELOPMENT, REGISTRY
@@ -71,7 +70,7 @@ def __getattr__(name: str) -> Flask:
     if name != "app":
         raise AttributeError(name)
     globals()["app"] = built = create_app()
-    worker.start(built)
+    server.begin(built)
     return built
 
 
