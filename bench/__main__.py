@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import os
 from dataclasses import replace
 
 from bench import crowd, report, work
@@ -17,6 +18,7 @@ FULL = Scale(seconds=3.0, rounds=5, connections=16, people=8)
 SHORT = Scale(seconds=0.8, rounds=2, connections=8, people=2)
 ONE = {cores()[0]}
 TWO = set(cores()[:2])
+BUSY = 0.5
 
 
 def compare(house: Servers, load: Generator, scale: Scale, findings: Findings) -> None:
@@ -82,7 +84,9 @@ def main() -> None:
     parser.add_argument("--short", action="store_true", help="under three minutes; docs/performance.md stays as it is")
     parser.add_argument("--million", action="store_true", help="also with a million accounts and sessions")
     chosen = parser.parse_args()
-    scale, findings = (SHORT if chosen.short else FULL), Findings()
+    scale, findings = (SHORT if chosen.short else FULL), Findings(load_average=os.getloadavg()[0])
+    if findings.load_average > BUSY:
+        print(f"Other programs are running (load average {findings.load_average:.1f}): these figures will say little.")
     sizes = [1_000] if chosen.short else [1_000, 100_000, *([1_000_000] if chosen.million else [])]
     with contextlib.ExitStack() as stack:
         house, load = stack.enter_context(servers()), stack.enter_context(generator())

@@ -62,8 +62,9 @@ class Goal:
 
 @dataclass
 class Findings:
-    """Everything a run has found out."""
+    """Everything a run has found out; the load average is the machine's just before."""
 
+    load_average: float = 0.0
     compared: list[Contender] = field(default_factory=list)
     memory: dict[str, float] = field(default_factory=dict)
     floods: dict[str, Flood] = field(default_factory=dict)
@@ -148,17 +149,18 @@ def goal_table(goals: Sequence[Goal]) -> str:
     return f"## To reach, and reached\n\n{table(('', 'to reach', 'measured', 'met'), rows)}"
 
 
-def machine() -> str:
+def machine(load_average: float) -> str:
     """What it was measured on."""
     model = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
     node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout.strip()
     own = ", ".join(f"{name} {version(name)}" for name in OWN)
     pins = " and ".join(f"`{name}`" for name in ("requirements.txt", "package-lock.json"))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
-        f"## Machine and versions\n\n{len(cores())} cores ({model[1] if model else platform.machine()}), "
-        f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB, {platform.system()}; "
-        f"Python {platform.python_version()}, Node {node.lstrip('v')}.\n\nGatehouse: {own}. The versions of the others "
-        f"are pinned in {pins} of each folder of `bench/peers`: {peers()}.\n"
+        f"## Machine and versions\n\n{len(cores())} cores ({model[1] if model else platform.machine()}), {memory:.0f} GiB, "
+        f"{platform.system()}; Python {platform.python_version()}, Node {node.lstrip('v')}; load average before the run "
+        f"{load_average:.1f}.\n\nGatehouse: {own}. The versions of the others are pinned in {pins} of each folder of "
+        f"`bench/peers`: {peers()}.\n"
     )
 
 
@@ -195,7 +197,7 @@ def sections(findings: Findings) -> list[str]:
 
 def write(findings: Findings) -> None:
     """Write the page and the plot."""
-    parts = [HEAD, *sections(findings), NOTES, machine()]
+    parts = [HEAD, *sections(findings), NOTES, machine(findings.load_average)]
     plot = "![Requests a second of every competitor](performance.svg)\n"
     (ROOT / "docs" / "performance.md").write_text("\n".join([parts[0], plot, *parts[1:]]))
     (ROOT / "docs" / "performance.svg").write_text(svg(findings.compared))
