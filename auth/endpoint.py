@@ -71,16 +71,14 @@ def endpoint(
     """Declare a route completely.
 
     `auth` is None, "optional", "access", "fresh", "refresh" or "session" (any token of a session, expired or not);
-    `needs` are roles; `limit` names a row of limits; `errors` are the problems of the view itself; `enrolling` opens
-    the route to a session that can only enrol; `also` are answers of another status that the view makes itself. The
-    view is given the parsed `body` and `query` and the parts of the path, and returns a dict, a model, Tokens, a
-    Response or None.
+    `needs` are roles; `limit` names a row of limits; `errors` are the view's own problems, `also` its answers of other
+    statuses; `enrolling` opens the route to a session that can only enrol. The view is given the parsed `body` and
+    `query` and the parts of the path, and returns a dict, a model, Tokens, a Response or None.
     """
 
     def declare(view: Callable[..., Any]) -> Callable[..., Any]:
-        told = Endpoint(
-            method, rule, view.__name__, view, body, query, returns, status, auth, needs, limit, errors, enrolling, also
-        )  # fmt: skip
+        given = (body, query, returns, status, auth, needs, limit, errors, enrolling, also)
+        told = Endpoint(method, rule, view.__name__, view, *given)
 
         @wraps(view)
         def serve(**path: Any) -> Response:

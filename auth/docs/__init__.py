@@ -7,7 +7,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from auth import openapi
-from auth.docs import postman, readme, requirements, tables
+from auth.docs import limits, postman, readme, requirements, tables
 from config import ROOT, Settings
 
 COLLECTION = "docs/gatehouse.postman_collection.json"
@@ -21,6 +21,7 @@ def texts(app: Flask) -> dict[str, str]:
         COLLECTION: postman.pretty(postman.collection(api)),
         "docs/events.md": tables.events(),
         "docs/problems.md": tables.problems(openapi.routes(app)),
+        "docs/limits.md": limits.limits(openapi.routes(app)),
         "docs/fields.md": tables.fields(api),
         "docs/security-map.md": requirements.security_map(ROOT),
         ".env.example": tables.example_settings(),

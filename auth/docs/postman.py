@@ -72,7 +72,7 @@ def _requests(api: dict[str, Any]) -> dict[str, tuple[Item, list[int], list[str]
 
 def _item(method: str, path: str, operation: dict[str, Any]) -> Item:
     headers = [
-        {"key": found["name"], "value": found["schema"]["enum"][0], "disabled": True}
+        {"key": found["name"], "value": found["schema"].get("enum", [""])[0], "disabled": True}
         for found in operation.get("parameters", [])
         if found["in"] == "header"
     ]

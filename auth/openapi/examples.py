@@ -69,7 +69,11 @@ PROBLEM_MEMBERS: dict[str, dict[str, Any]] = {
         "detail": "Invalid username",
         "errors": [{"field": "username", "code": "value_error", "message": "must have 3 to 80 characters"}],
     },
-    "mfa_required": {"mfa_token": "Uq3hS0mAdr1f7nV9kXc2bE5wZy8tL4jPgR6oI0eKs1M", "methods": ["totp", "recovery_code"]},
+    "mfa_required": {
+        "mfa_token": "Uq3hS0mAdr1f7nV9kXc2bE5wZy8tL4jPgR6oI0eKs1M",
+        "methods": ["totp", "recovery_code"],
+        "expires_in": 600,
+    },
     "rate_limited": {"retry_after": 12},
     "account_locked": {"retry_after": 300},
 }

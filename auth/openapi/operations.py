@@ -25,10 +25,27 @@ HEADERS: dict[str, Any] = {
         "description": "How to authenticate (RFC 6750).",
         "schema": {"type": "string"}, "required": True, "example": 'Bearer realm="gatehouse", error="invalid_token"',
     },
+    "Limit": {
+        "description": "How many requests the narrower limit allows in its period.", "schema": {"type": "integer"},
+    },
+    "Remaining": {"description": "How many of them are left.", "schema": {"type": "integer"}},
+    "Reset": {"description": "Seconds until there is one more.", "schema": {"type": "integer"}},
+    "DeviceToken": {
+        "description": "Keep it and send it as `X-Device-Token` with later sign-ins: the device then has a budget of"
+        " guesses of its own. In cookie mode it is a cookie.",
+        "schema": {"type": "string"},
+    },
     "TokenCookies": {
         "description": "Access token, refresh token and CSRF token, when the request asked for cookies.",
         "schema": {"type": "string"},
     },
+}  # fmt: skip
+RETRY = {"Retry-After": "RetryAfter"}
+REFUSAL_HEADERS = {401: {"WWW-Authenticate": "Challenge"}, 429: RETRY, 503: RETRY}
+RATES = {"RateLimit-Limit": "Limit", "RateLimit-Remaining": "Remaining", "RateLimit-Reset": "Reset"}
+DEVICE = {
+    "name": "X-Device-Token", "in": "header", "required": False,
+    "description": "The device token of an earlier sign-in.", "schema": {"type": "string"},
 }  # fmt: skip
 TRANSPORT = {
     "name": "X-Auth-Transport", "in": "header", "required": False,
@@ -53,7 +70,7 @@ def operation(told: Endpoint, schemas: Schemas) -> dict[str, Any]:
         members["requestBody"] = {"required": required, "content": {"application/json": schemas.content(told.body)}}
     answers = {told.status: told.returns, **dict(told.also)}
     shown = {str(status): _answer(status, returns, schemas) for status, returns in answers.items()}
-    members["responses"] = {**shown, **_refusals(told)}
+    members["responses"] = _with_rates(told, {**shown, **_refusals(told)})
     return members
 
 
@@ -84,7 +101,9 @@ def _query_parameters(told: Endpoint, schemas: Schemas) -> list[dict[str, Any]]:
 
 
 def _header_parameters(told: Endpoint) -> list[dict[str, Any]]:
-    return [TRANSPORT] if told.returns is TokensAnswer else []
+    if told.returns is not TokensAnswer:
+        return []
+    return [TRANSPORT] if told.auth == "refresh" else [TRANSPORT, DEVICE]
 
 
 def _answer(status: int, returns: type[BaseModel] | None, schemas: Schemas) -> dict[str, Any]:
@@ -95,8 +114,20 @@ def _answer(status: int, returns: type[BaseModel] | None, schemas: Schemas) -> d
         "content": {media_type(returns): schemas.content(returns)},
     }
     if returns is TokensAnswer:
-        answer["headers"] = {"Set-Cookie": {"$ref": "#/components/headers/TokenCookies"}}
+        answer["headers"] = _headers({"Set-Cookie": "TokenCookies", "X-Device-Token": "DeviceToken"})
     return answer
+
+
+def _headers(named: dict[str, str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{component}"} for name, component in named.items()}
+
+
+def _with_rates(told: Endpoint, responses: dict[str, Any]) -> dict[str, Any]:
+    """The answers, those of a limited route with what is left of its limit."""
+    if told.limit:
+        for answer in responses.values():
+            answer["headers"] = {**answer.get("headers", {}), **_headers(RATES)}
+    return responses
 
 
 def _refusals(told: Endpoint) -> dict[str, Any]:
@@ -118,8 +149,6 @@ def _refusal(status: int, found: list[type[Problem]]) -> dict[str, Any]:
             }
         },
     }
-    if status == 401:
-        answer["headers"] = {"WWW-Authenticate": {"$ref": "#/components/headers/Challenge"}}
-    if status in (429, 503):
-        answer["headers"] = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
+    if status in REFUSAL_HEADERS:
+        answer["headers"] = _headers(REFUSAL_HEADERS[status])
     return answer

@@ -27,6 +27,7 @@ PROBLEM: dict[str, Any] = {
         "request_id": {"type": "string", "description": "Also in `X-Request-Id` and in the log."},
         "errors": {"type": "array", "items": {"$ref": f"{REF}Fault"}, "description": "One entry a field."},
         "mfa_token": {"type": "string", "description": "With `mfa_required`: goes with the second factor."},
+        "expires_in": {"type": "integer", "description": "With `mfa_required`: seconds that are left for it."},
         "methods": {
             "type": "array", "items": {"type": "string"}, "description": "With `mfa_required`: the factors open to it.",
         },
