@@ -156,11 +156,14 @@ def machine(load_average: float) -> str:
     own = ", ".join(f"{name} {version(name)}" for name in OWN)
     pins = " and ".join(f"`{name}`" for name in ("requirements.txt", "package-lock.json"))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    facts = (
+        f"{len(cores())} cores ({model[1] if model else platform.machine()}), {memory:.0f} GiB, {platform.system()}",
+        f"Python {platform.python_version()}, Node {node.lstrip('v')}",
+        f"load average before the run {load_average:.1f}",
+    )
     return (
-        f"## Machine and versions\n\n{len(cores())} cores ({model[1] if model else platform.machine()}), {memory:.0f} GiB, "
-        f"{platform.system()}; Python {platform.python_version()}, Node {node.lstrip('v')}; load average before the run "
-        f"{load_average:.1f}.\n\nGatehouse: {own}. The versions of the others are pinned in {pins} of each folder of "
-        f"`bench/peers`: {peers()}.\n"
+        f"## Machine and versions\n\n{'; '.join(facts)}.\n\nGatehouse: {own}. The versions of the others are pinned in "
+        f"{pins} of each folder of `bench/peers`: {peers()}.\n"
     )
 
 
