@@ -138,6 +138,12 @@ def replace_password(account: Account, password_hash: str) -> bool:
     return database.execute(stored).first() is not None
 
 
+def begin_erasing(user_id: int) -> bool:
+    """Let nobody find an account any more; whether no other request has begun to erase it."""
+    mine = update(User).where(User.id == user_id, User.deleted_at.is_(None)).values(deleted_at=now())
+    return database.execute(mine.returning(User.id)).first() is not None
+
+
 def erase(user_id: int) -> None:
     """Remove an account and everything that belongs to it: the rows of all other tables go with it."""
     database.execute(delete(User).where(User.id == user_id))

@@ -30,7 +30,8 @@ def enrol(user_id: int, kind: str, name: str, secret: str) -> int:
     enrolled.lock(user_id)
     mine = (Authenticator.user_id == user_id, Authenticator.kind == kind)
     database.execute(delete(Authenticator).where(*mine, Authenticator.confirmed_at.is_(None)))
-    enrolled.check_room(user_id, Authenticator, Authenticator.kind == kind)
+    most = enrolled.MOST_OF_A_KIND if kind == enrolled.TOTP else 1
+    enrolled.check_room(user_id, Authenticator, Authenticator.kind == kind, most=most)
     row = {
         "user_id": user_id,
         "kind": kind,
@@ -55,7 +56,7 @@ def confirm(row: Any, step: int = 0) -> list[str] | None:
     values = {"confirmed_at": time, "last_used_at": time, "last_step": step}
     if database.execute(first.values(values).returning(Authenticator.id)).first() is None:
         return None
-    return enrolled.added(row.user_id, row.kind, row.name)
+    return enrolled.added(row.user_id, row.kind)
 
 
 def in_force(user_id: int, kind: str | None = None) -> list[Any]:
@@ -75,10 +76,10 @@ def remove(account: Account, kind: str, number: int | None = None) -> bool:
     if number is not None:
         mine.append(Authenticator.id == number)
     gone = delete(Authenticator).where(*mine, Authenticator.confirmed_at.is_not(None))
-    names = database.execute(gone.returning(Authenticator.name)).scalars().all()
-    for name in names:
-        enrolled.removed(account, kind, name)
-    return bool(names)
+    removed = database.execute(gone.returning(Authenticator.id)).all()
+    for _ in removed:
+        enrolled.removed(account, kind)
+    return bool(removed)
 
 
 def spend_step(user_id: int, code: str) -> bool:

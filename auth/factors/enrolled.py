@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import exists, func, literal, select, union_all, update
 
-from auth import database, events
+from auth import database, events, one_time
 from auth.factors import recovery
 from auth.problems import EmailNotVerified, LastFactor, TooManyFactors
 from auth.users import Account
@@ -69,29 +69,35 @@ def check_may_enrol(account: Account) -> None:
         raise EmailNotVerified
 
 
-def check_room(user_id: int, table: Any, *which: Any) -> None:
-    """Refuse the eleventh of a kind; raises TooManyFactors. Called with the person locked."""
+def check_room(user_id: int, table: Any, *which: Any, most: int = MOST_OF_A_KIND) -> None:
+    """Refuse one more than there may be of a kind; raises TooManyFactors. Called with the person locked."""
     count = select(func.count()).select_from(table).where(table.user_id == user_id, *which)
-    if database.execute(count).scalar_one() >= MOST_OF_A_KIND:
+    if database.execute(count).scalar_one() >= most:
         raise TooManyFactors
 
 
-def added(user_id: int, kind: str, name: str) -> list[str]:
+def added(user_id: int, kind: str) -> list[str]:
     """Note a factor that was confirmed just now; recovery codes when it is the first, else none."""
     since = func.coalesce(User.mfa_since, now())
     database.execute(update(User).where(User.id == user_id).values(mfa_since=since))
-    events.record("factor.added", user_id, kind=kind, name=name)
+    events.record("factor.added", user_id, kind=kind)
     return [] if recovery.left(user_id) else recovery.replace(user_id)
 
 
-def removed(account: Account, kind: str, name: str) -> None:
+def removed(account: Account, kind: str) -> None:
     """Note a factor that was removed just now; with the last one go the recovery codes. Raises LastFactor."""
-    events.record("factor.removed", account.id, kind=kind, name=name)
+    events.record("factor.removed", account.id, kind=kind)
+    one_time.void(code_purpose(kind), user_id=account.id)
     if _has_any(account.id):
         return
     if demanded(account):
         raise LastFactor
     forget(account.id)
+
+
+def code_purpose(kind: str) -> str:
+    """The purpose of the codes that are sent for a kind of factor."""
+    return f"{kind} code"
 
 
 def forget(user_id: int) -> None:
@@ -110,4 +116,4 @@ def _is_open(method: str, amr: list[str]) -> bool:
     """Mail is no second factor after a first proof that came by mail, and none at all where mail is no way in."""
     if method == EMAIL:
         return settings().magic_link and "pwd" in amr
-    return True
+    return method != SMS or bool(settings().sms_url)

@@ -76,7 +76,7 @@ def register(account: Account, credential: dict[str, Any], name: str) -> tuple[A
         stored = database.execute(insert(Passkey).values(row).returning(*Passkey.__table__.c)).one()
     except IntegrityError:
         raise PasskeyInvalid from None
-    return stored, enrolled.added(account.id, enrolled.PASSKEY, name)
+    return stored, enrolled.added(account.id, enrolled.PASSKEY)
 
 
 def begin(purpose: str, *, user_id: int | None = None, verified: bool = True, **bound: Any) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def remove(account: Account, number: int) -> bool:
         return False
     if account.password_hash == passwords.UNUSABLE and not of(account.id):
         raise LastFactor
-    enrolled.removed(account, enrolled.PASSKEY, name)
+    enrolled.removed(account, enrolled.PASSKEY)
     return True
 
 

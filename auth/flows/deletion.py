@@ -8,7 +8,7 @@ from flask import Blueprint, after_this_request
 from auth import access, events, links, mail, passwords, sessions, transport, users
 from auth.endpoint import endpoint
 from auth.fields import Body, Password
-from auth.problems import AccountLocked, FreshTokenRequired, InvalidCredentials
+from auth.problems import AccountLocked, FreshTokenRequired, InvalidCredentials, TokenRevoked
 
 bp = Blueprint("deletion", __name__)
 
@@ -31,6 +31,8 @@ class Deletion(Body):
 def delete_account(body: Deletion) -> None:
     """Delete the account for good. Every session ends, and the username stays free of others for 30 days."""
     account = passwords.check(access.account(), access.account().username, body.password)
+    if not users.begin_erasing(account.id):
+        raise TokenRevoked
     sessions.revoke_all(account.id, "account deleted")
     events.record("account.deleted", account.id)
     users.hold_username(account.username, NAME_HELD)

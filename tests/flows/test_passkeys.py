@@ -242,8 +242,8 @@ def test_every_change_is_an_event(client):
     step_up(client, authenticator)
     client.delete(f"/auth/passkeys/{number}")
     events = read(client, select(AuditEvent.name, AuditEvent.data).order_by(AuditEvent.id)).all()
-    assert ("factor.added", {"kind": "passkey", "name": "Laptop"}) in events
-    assert ("factor.removed", {"kind": "passkey", "name": "Laptop"}) in events
+    assert ("factor.added", {"kind": "passkey"}) in events
+    assert ("factor.removed", {"kind": "passkey"}) in events
 
 
 def change_passkey(client, **values):
