@@ -71,9 +71,8 @@ def endpoint(
     """Declare a route completely.
 
     `auth` is None, "optional", "access", "fresh", "refresh" or "session" (any token of a session, expired or not);
-    `needs` are roles; `limit` names a row of limits; `errors` are the view's own problems, `also` its answers of other
-    statuses; `enrolling` opens the route to a session that can only enrol. The view is given the parsed `body` and
-    `query` and the parts of the path, and returns a dict, a model, Tokens, a Response or None.
+    `needs` are roles, `limit` a row of limits, `errors` the view's own problems, `also` its answers of other statuses;
+    `enrolling` opens it to a session that can only enrol. The view gets `body`, `query` and the parts of the path.
     """
 
     def declare(view: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,6 +4,7 @@ Nothing is described twice: a route's summary is its docstring, its types are th
 problems it was declared with plus those that the door adds.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from inspect import getdoc
 from sys import modules
@@ -25,16 +26,19 @@ Send `X-Auth-Transport: cookie` to receive the tokens in cookies; unsafe request
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A declared route with the flow it belongs to and its path in the document."""
+    """A declared route with the flow it belongs to, its path in the document, and a name that no other has."""
 
     told: Endpoint
     flow: str
     path: str
+    name: str
 
 
 def routes(app: Flask) -> list[Route]:
     """Every declared route, in the order of the registry."""
-    return [Route(told, _flow(told), operations.path(told.rule)) for told in endpoint.declared(app)]
+    declared = endpoint.declared(app)
+    shared = {name for name, times in Counter(told.name for told in declared).items() if times > 1}
+    return [Route(told, _flow(told), operations.path(told.rule), _name(told, shared)) for told in declared]
 
 
 def document(app: Flask, server: str) -> dict[str, Any]:
@@ -44,7 +48,7 @@ def document(app: Flask, server: str) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in found:
         operation = operations.operation(route.told, schemas)
-        named = {"tags": [route.flow], "operationId": route.told.name, **operation}
+        named = {"tags": [route.flow], "operationId": route.name, **operation}
         paths.setdefault(route.path, {})[route.told.method.lower()] = named
     return {
         "openapi": "3.1.0",
@@ -67,6 +71,11 @@ def document(app: Flask, server: str) -> dict[str, Any]:
 def _flow(told: Endpoint) -> str:
     """The name of the flow that declares a route: `login` for auth.flows.login."""
     return told.view.__module__.removeprefix("auth.flows.").partition(".")[0]
+
+
+def _name(told: Endpoint, shared: set[str]) -> str:
+    """The name of the view, behind that of its flow when another flow has a view of that name."""
+    return f"{_flow(told)}_{told.name}" if told.name in shared else told.name
 
 
 def _tags(found: list[Route]) -> list[dict[str, str]]:
