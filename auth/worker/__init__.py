@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import click
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -80,10 +79,9 @@ class Worker:
 
 
 def start(app: Flask) -> threading.Thread | None:
-    """Work in a thread of this process until its main thread ends, unless MAIL_WORKER is off or this is a command."""
-    command = click.get_current_context(silent=True)
+    """Work in a thread of this process until its main thread ends, unless MAIL_WORKER is off."""
     with app.app_context():
-        if not settings().mail_worker or (command is not None and command.info_name != "run"):
+        if not settings().mail_worker:
             return None
     main = threading.main_thread()
     # No daemon: the process waits until the letter in hand has left.
