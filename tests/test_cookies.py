@@ -40,10 +40,10 @@ only_by_cookie = pytest.mark.parametrize("client_kind", ["cookie"], indirect=Tru
 def test_over_https_names_and_attributes_are_the_strictest(make_client):
     client, answer = login_over_https(make_client)
     cookies = cookies_of(answer)
-    assert cookies.keys() == {"__Host-access_token", "__Secure-refresh_token", "csrf_token"}
+    assert cookies.keys() == {"__Host-access_token", "__Secure-refresh_token", "csrf_token", "__Host-device"}
     assert all(cookie["secure"] and cookie["samesite"] == "Lax" and not cookie["domain"] for cookie in cookies.values())
-    assert [bool(cookie["httponly"]) for cookie in cookies.values()] == [True, True, False]
-    assert [cookie["path"] for cookie in cookies.values()] == ["/", "/auth", "/"]
+    assert [bool(cookie["httponly"]) for cookie in cookies.values()] == [True, True, False, True]
+    assert [cookie["path"] for cookie in cookies.values()] == ["/", "/auth", "/", "/"]
     assert client.get("/auth/protected").status == 200
 
 
@@ -71,15 +71,17 @@ def test_over_https_a_name_without_prefix_is_not_taken(make_client):
 def test_in_development_the_names_have_no_prefix_and_plain_http_works(cookie):
     cookie.register("ada")
     cookies = cookies_of(cookie.login("ada"))
-    assert cookies.keys() == {"access_token", "refresh_token", "csrf_token"}
+    assert cookies.keys() == {"access_token", "refresh_token", "csrf_token", "device"}
     assert not any(cookie["secure"] for cookie in cookies.values())
-    assert [bool(cookie["httponly"]) for cookie in cookies.values()] == [True, True, False]
+    assert [bool(cookie["httponly"]) for cookie in cookies.values()] == [True, True, False, True]
 
 
 def test_cookies_live_as_long_as_the_session(cookie):
     cookie.register("ada")
     answer = cookie.login("ada")
-    assert {cookie["max-age"] for cookie in cookies_of(answer).values()} == {str(answer.json["refresh_expires_in"])}
+    cookies = cookies_of(answer)
+    assert int(cookies.pop("device")["max-age"]) > answer.json["refresh_expires_in"]
+    assert {cookie["max-age"] for cookie in cookies.values()} == {str(answer.json["refresh_expires_in"])}
 
 
 @pytest.mark.asvs("3.3.4")
@@ -209,15 +211,15 @@ def test_a_bad_bearer_token_is_not_saved_by_a_good_cookie(page):
 
 @pytest.mark.asvs("14.3.1")
 @pytest.mark.parametrize("path", ["/auth/logout", "/auth/logout-all"])
-def test_a_logout_takes_every_cookie_back(page, path):
+def test_a_logout_takes_every_cookie_of_the_session_back(page, path):
     answer = page.post(path)
     assert {name: (cookie.value, cookie["max-age"]) for name, cookie in cookies_of(answer).items()} == {
         "access_token": ("", "0"),
         "refresh_token": ("", "0"),
         "csrf_token": ("", "0"),
     }
-    assert answer.headers["Clear-Site-Data"] == '"cookies", "storage"'
-    assert page.cookies.header("/auth/refresh") == ""
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+    assert page.cookies.header("/auth/refresh").partition("=")[0] == "device"
 
 
 def test_a_logout_that_keeps_the_session_keeps_its_cookies(page):
