@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import node
 from tests.support.run import ROOT
 
 
@@ -21,7 +22,8 @@ def package(run):
         shutil.copytree(
             ROOT / "clients/node", folder, ignore=shutil.ignore_patterns("node_modules"), dirs_exist_ok=True
         )
-        subprocess.run(["npm", "ci", "--silent", "--prefer-offline"], cwd=folder, check=True, timeout=300)
+        done = node.run(node.NPM, "ci", "--silent", "--prefer-offline", cwd=folder)
+        assert done.returncode == 0, done.stdout + done.stderr
         return str(folder)
 
     return Path(run.once("node-package", install))
@@ -30,7 +32,7 @@ def package(run):
 @contextmanager
 def verifying(package, *arguments) -> Iterator[subprocess.Popen]:
     """A Node process that verifies a token until it is refused; see live.js."""
-    command = ["node", "test/live.js", *arguments]
+    command = [node.NODE, "test/live.js", *arguments]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=package, stdin=pipe, stdout=pipe, text=True) as process:
         try:
@@ -46,7 +48,7 @@ def person(service, fresh_name):
 
 
 def test_its_own_tests_pass(package):
-    done = subprocess.run(["npm", "test"], cwd=package, capture_output=True, text=True, timeout=300)
+    done = node.run(node.NPM, "test", cwd=package)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
