@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import select, update
 
-from auth import crypto, database, devices, events, keys, revocations, tokens, users
+from auth import crypto, database, devices, events, keys, revocations, session_rows, tokens, users
 from auth.factors import enrolled, pending
 from auth.factors.enrolled import AAL1, AAL2
 from auth.factors.pending import Pending
@@ -43,25 +43,6 @@ class Tokens:
 # What an account may be refused for on every pathway, and what only its signing in can meet.
 STATES = (AccountDisabled, PasswordResetRequired, EmailNotVerified)
 REFUSALS = (*STATES, MfaRequired)
-
-_insert = insert(Session)
-_rotate = (
-    update(Session)
-    .where(
-        Session.id == bindparam("sid"),
-        Session.generation == bindparam("expected"),
-        Session.revoked_at.is_(None),
-        Session.expires_at > bindparam("time"),
-        Session.idle_expires_at > bindparam("time"),
-    )
-    .values(
-        generation=Session.generation + 1,
-        rotated_at=bindparam("time"),
-        last_used_at=bindparam("time"),
-        idle_expires_at=bindparam("idle"),
-    )
-    .returning(*Session.__table__.c)
-)
 
 
 def sign_in(
@@ -99,7 +80,7 @@ def sign_in(
         "expires_at": time + timedelta(seconds=settings().refresh_token_seconds),
     }
     keys.current()
-    database.execute(_insert, row)
+    _begin(row)
     events.record("login.renewed" if replaces else "login.succeeded", account.id, row["id"], amr=amr)
     if replaces:
         revoke(replaces, "proven again", account.id)
@@ -125,7 +106,7 @@ def rotate(claims: dict[str, Any]) -> Tokens:
         "time": time,
         "idle": time + timedelta(seconds=settings().session_idle_seconds),
     }
-    row = database.execute(_rotate, values).mappings().first() or _successor(claims, time)
+    row = session_rows.rotate(values) or _successor(claims, time)
     account = users.get(row["user_id"])
     if account is None:
         raise TokenRevoked
@@ -168,19 +149,11 @@ def revoke_all(user_id: int, why: str, keep: str | None = None) -> int:
     return _end(why, Session.user_id == user_id, Session.id != (keep or ""))
 
 
-def open_sessions(user_id: int, *, before: tuple[datetime, str] | None = None, limit: int = 100) -> list[Any]:
-    """The open sessions of a person, newest first, after the position `before`."""
-    time = now()
-    mine = select(Session.__table__).where(
-        Session.user_id == user_id,
-        Session.revoked_at.is_(None),
-        Session.expires_at > time,
-        Session.idle_expires_at > time,
-    )
-    if before is not None:
-        created, sid = before
-        mine = mine.where((Session.created_at < created) | ((Session.created_at == created) & (Session.id < sid)))
-    return list(database.execute(mine.order_by(Session.created_at.desc(), Session.id.desc()).limit(limit)).all())
+def _begin(row: dict[str, Any]) -> None:
+    """Write a new session; when there is no room for it, the oldest end."""
+    full_since = session_rows.insert(row)
+    if full_since is not None:
+        _end("too many sessions", Session.user_id == row["user_id"], Session.created_at <= full_since)
 
 
 def _successor(claims: dict[str, Any], time: datetime) -> Any:

@@ -27,7 +27,7 @@ ROWS = (
     ("transport",),
     ("headers", "logs", "parsing", "paging"),
     ("sessions", "access"),
-    ("factors", "notices"),
+    ("factors", "notices", "session_rows"),
     ("connectors", "links"),
     ("passwords", "one_time", "tokens"),
     ("limits", "mail"),

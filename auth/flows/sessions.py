@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from flask import Blueprint
 from pydantic import Field
 
-from auth import access, paging, sessions, useragent
+from auth import access, paging, session_rows, sessions, useragent
 from auth.endpoint import endpoint
 from auth.fields import Answer
 from auth.paging import Page
@@ -32,7 +32,7 @@ class SessionAnswer(Answer):
 @endpoint(bp, "GET", "/auth/sessions", query=Page, returns=paging.page_of(SessionAnswer), auth="access")
 def list_sessions(query: Page) -> dict[str, Any]:
     """The open sessions, newest first."""
-    rows = sessions.open_sessions(access.user_id(), before=query.position(), limit=query.limit + 1)
+    rows = session_rows.open_sessions(access.user_id(), before=query.position(), limit=query.limit + 1)
     return paging.page(rows, query.limit, _show, lambda row: (row.created_at, row.id))
 
 

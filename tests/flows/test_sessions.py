@@ -140,3 +140,31 @@ def test_the_beginning_of_an_id_ends_nothing(client):
     assert client.delete(f"/auth/sessions/{client.session_id[:-1]}").status == 404
     assert client.delete(f"/auth/sessions/{client.session_id}%20").status == 404
     assert client.get("/auth/protected").status == 200
+
+
+@one_client
+@pytest.mark.asvs("2.3.2", "7.1.2")
+def test_with_a_hundred_and_first_session_the_oldest_ends(client):
+    client.register("ada")
+    devices = [client.another() for _ in range(103)]
+    for device in devices:
+        assert device.login("ada").status == 200
+    alive = [device.get("/auth/protected").status for device in devices]
+    assert alive == [401] * 3 + [200] * 100
+    assert devices[0].refresh().code == "token_revoked"
+    newest = devices[-1].get("/auth/me/events?limit=2").json["items"]
+    assert [(event["name"], event["data"].get("why")) for event in newest] == [
+        ("login.succeeded", None),
+        ("session.revoked", "too many sessions"),
+    ]
+
+
+@one_client
+def test_sessions_that_have_ended_leave_their_room(client):
+    first = client.signed_in("ada").another()
+    first.login("ada")
+    for _ in range(105):
+        device = client.another()
+        device.login("ada")
+        device.logout()
+    assert first.get("/auth/protected").status == 200
