@@ -107,8 +107,24 @@ class Settings(BaseSettings):
     passkey_origins: Origins = Field(
         (), description="exact origins whose pages may use passkeys; those of FRONTEND_URL and PUBLIC_URL when empty"
     )
+    sms_url: str = Field(
+        "", description="`https://...` of a sender of short messages, or `file:///folder`; none when empty"
+    )
+    sms_body: str = Field(
+        '{"to": "{to}", "text": "{text}"}',
+        description="what is posted there, JSON or a form, `{to}` and `{text}` filled in",
+    )
+    sms_authorization: str = Field("", description="`Authorization` header for the sender of short messages")
     registration: Literal["open", "closed"] = Field("open", description="`closed`: nobody registers by themselves")
+    csp_report_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s\";,]+)?$",
+        description="where browsers report what the built-in pages were kept from doing",
+    )
     audit_retention_days: int = Field(400, ge=1, description="age at which rows of the audit trail are removed")
+    metrics_token: str = Field(
+        "", description="whoever sends it as a Bearer token reads /metrics; without it only this machine may"
+    )
     log_format: Literal["", "text", "json"] = Field("", description="`text` in development, `json` in production")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
@@ -267,6 +283,10 @@ def _unsafe(given: Settings) -> list[str]:
         unsafe.append("BCRYPT_ROUNDS must be at least 10")
     if not given.mail_url.startswith(("smtp://", "smtps://")):
         unsafe.append("MAIL_URL must be an smtp:// or smtps:// server")
+    if given.metrics_token and len(given.metrics_token) < 16:
+        unsafe.append("METRICS_TOKEN must be at least 16 random characters")
+    if given.sms_url and not given.sms_url.startswith("https://"):
+        unsafe.append("SMS_URL must be an https:// server")
     unsafe += [
         f"CORS_ORIGINS holds {origin}, which is not https" for origin in given.cors_origins if origin[:5] != "https"
     ]

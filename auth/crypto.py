@@ -43,6 +43,11 @@ def random_code(length: int = CODE_LENGTH) -> str:
     return "".join(secrets.choice(CODE_ALPHABET) for _ in range(length))
 
 
+def random_digits(length: int) -> str:
+    """A code of digits alone: 3.3 random bits a digit."""
+    return f"{secrets.randbelow(10**length):0{length}}"
+
+
 def tidy_code(typed: str) -> str:
     """A typed code in the form it was made in: upper case, no spaces or dashes, look-alikes resolved."""
     return typed.upper().translate(str.maketrans("OIL", "011", " -"))

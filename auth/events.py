@@ -107,6 +107,7 @@ def forget_origin(user_id: int) -> None:
 def dispatch(happened: list[Event]) -> None:
     """Tell the subscribers. What one of them gets wrong is logged and harms neither the others nor the answer."""
     for event in happened:
+        metrics.events.labels(event.name).inc()
         for subscriber in _subscribers:
             try:
                 subscriber(event)

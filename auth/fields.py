@@ -4,7 +4,7 @@ Texts are normalised to NFKC first, so that what looks the same is the same (Uni
 """
 
 import unicodedata
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -169,8 +169,6 @@ Secret = Annotated[
 ]
 RefreshToken = Annotated[str, Field(max_length=TOKEN_MAX, description="As it was handed out.")]
 Code = Annotated[str, Field(max_length=32, description="Spaces, dashes and case do not matter.", examples=["123456"])]
-# What a browser's `PublicKeyCredential.toJSON()` gives; browsers add members, so only those that are read are named.
-Credential = Annotated[dict[str, Any], Field(max_length=16, examples=[{"id": "...", "type": "public-key"}])]
 Name = Annotated[
     str,
     Field(
@@ -219,13 +217,3 @@ class TokensAnswer(Answer):
     expires_in: int
     refresh_expires_in: int
     session_id: str
-
-
-class PasskeyOptions(Answer):
-    """What `PublicKeyCredential.parseRequestOptionsFromJSON()` takes (WebAuthn section 5.1.9)."""
-
-    challenge: str
-    timeout: int
-    rp_id: Annotated[str, Field(alias="rpId")]
-    allow: Annotated[list[dict[str, Any]], Field(alias="allowCredentials")]
-    verification: Annotated[str, Field(alias="userVerification")]

@@ -50,10 +50,14 @@ def issue(
     user_id: int | None = None,
     subject: str | None = None,
     beside_others: bool = False,
+    digits: int = 0,
     **data: Any,
 ) -> Issued:
-    """A new secret and code; earlier ones of the purpose and subject (or person) are void, unless `beside_others`."""
-    made = Issued(crypto.random_secret(), crypto.random_code())
+    """A new secret and code; earlier ones of the purpose and subject (or person) are void, unless `beside_others`.
+
+    The code is for people who read and type, or of `digits` alone for those who have it read to them by a phone.
+    """
+    made = Issued(crypto.random_secret(), crypto.random_digits(digits) if digits else crypto.random_code())
     if not beside_others:
         void(purpose, user_id=user_id, subject=subject)
     time = now()

@@ -17,7 +17,6 @@ def replace(user_id: int) -> list[str]:
     time = now()
     rows = [{"user_id": user_id, "code_hash": crypto.hash_secret(code), "created_at": time} for code in codes]
     database.execute(insert(RecoveryCode), rows)
-    events.record("recovery_codes.made", user_id)
     return [_grouped(code) for code in codes]
 
 

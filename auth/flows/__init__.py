@@ -17,6 +17,7 @@ from auth.flows import (
     my_events,
     not_me,
     operations,
+    pages,
     passkey_login,
     passkeys,
     password_change,
@@ -26,6 +27,7 @@ from auth.flows import (
     recovery_codes,
     refresh,
     register,
+    sent_codes,
     sessions,
     totp,
     username_change,
@@ -51,12 +53,14 @@ REGISTRY: tuple[Blueprint, ...] = (
     mfa.bp,
     totp.bp,
     recovery_codes.bp,
+    sent_codes.bp,
     reauthenticate.bp,
     passkeys.bp,
     passkey_login.bp,
     operations.bp,
     published.bp,
     documents.bp,
+    pages.bp,
 )
 
 # What is there in development and absent in production.

@@ -52,7 +52,7 @@ def verify_mfa(body: Verification) -> Tokens:
     account = users.get(waiting.user_id)
     if account is None:
         raise CodeInvalid
-    proof.check(account, body.method, body.code)
+    proof.check(account, body.method, body.code, waiting.scope)
     return sessions.resume(waiting, account, body.method)
 
 

@@ -7,9 +7,10 @@ from flask import Blueprint
 from auth import sessions, users
 from auth.endpoint import endpoint
 from auth.factors import enrolled, passkeys, pending
+from auth.factors.forms import Credential, PasskeyOptions
 from auth.factors.passkeys import PASSKEY_ALONE
 from auth.factors.pending import Pending
-from auth.fields import Body, Credential, PasskeyOptions, Secret, TokensAnswer
+from auth.fields import Body, Secret, TokensAnswer
 from auth.problems import CodeInvalid
 from auth.sessions import Tokens
 
@@ -30,7 +31,7 @@ class Assertion(Body):
 
 
 @endpoint(
-    bp, "POST", "/auth/passkeys/login/options", body=Beginning, returns=PasskeyOptions, limit="login",
+    bp, "POST", "/auth/passkeys/login/options", body=Beginning, returns=PasskeyOptions, limit="passkey",
     errors=(CodeInvalid,),
 )  # fmt: skip
 def begin_passkey_login(body: Beginning) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def begin_passkey_login(body: Beginning) -> dict[str, Any]:
 
 
 @endpoint(
-    bp, "POST", "/auth/passkeys/login/verify", body=Assertion, returns=TokensAnswer, limit="login",
+    bp, "POST", "/auth/passkeys/login/verify", body=Assertion, returns=TokensAnswer, limit="passkey",
     errors=(CodeInvalid, *sessions.STATES),
 )  # fmt: skip
 def verify_passkey_login(body: Assertion) -> Tokens:

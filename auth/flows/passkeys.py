@@ -9,7 +9,8 @@ from pydantic import ConfigDict, Field
 from auth import access, sessions
 from auth.endpoint import endpoint
 from auth.factors import enrolled, passkeys
-from auth.fields import Answer, Body, Credential, Name
+from auth.factors.forms import Credential
+from auth.fields import Answer, Body, Name
 from auth.problems import EmailNotVerified, FreshTokenRequired, LastFactor, NotFound, PasskeyInvalid, TooManyFactors
 
 bp = Blueprint("passkeys", __name__)

@@ -7,8 +7,9 @@ from flask import Blueprint
 from auth import access, passwords, sessions, tokens
 from auth.endpoint import endpoint
 from auth.factors import enrolled, passkeys, proof
+from auth.factors.forms import Credential, PasskeyOptions
 from auth.factors.passkeys import PASSKEY_ALONE
-from auth.fields import Body, Code, Credential, PasskeyOptions, Password, TokensAnswer
+from auth.fields import Body, Code, Password, TokensAnswer
 from auth.problems import AccountLocked, CodeInvalid, InvalidCredentials, InvalidRequest
 from auth.sessions import Tokens
 from auth.users import Account
@@ -54,7 +55,7 @@ def reauthenticate(body: Reauthentication) -> Tokens:
     passwords.check(account, account.username, body.password)
     if body.code is None:
         return sessions.sign_in(account, ["pwd"], replaces=access.session_id())
-    proof.check(account, body.method, body.code)
+    proof.check(account, body.method, body.code, proof.of_session(access.session_id()))
     amr = ["pwd", *enrolled.AMR[body.method], "mfa"]
     return sessions.sign_in(account, amr, body.method, access.session_id())
 
@@ -65,6 +66,6 @@ def _by_code_alone(account: Account, body: Reauthentication) -> Tokens:
     if body.code is None or not access.is_recent(claims["auth_time"]):
         fault = {"field": "password", "code": "missing", "message": "Field required"}
         raise InvalidRequest(Reauthentication.missing if body.code is None else "Missing password", errors=[fault])
-    proof.check(account, body.method, body.code)
+    proof.check(account, body.method, body.code, proof.of_session(access.session_id()))
     amr = list(dict.fromkeys([*claims["amr"], *enrolled.AMR[body.method], "mfa"]))
     return sessions.sign_in(account, amr, body.method, access.session_id(), tokens.moment(claims["auth_time"]))

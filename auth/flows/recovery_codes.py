@@ -4,23 +4,17 @@ from typing import Any
 
 from flask import Blueprint
 
-from auth import access
+from auth import access, events
 from auth.endpoint import endpoint
 from auth.factors import enrolled, recovery
-from auth.fields import Answer
+from auth.factors.forms import RecoveryCodes
 from auth.problems import FactorMissing, FreshTokenRequired
 
 bp = Blueprint("recovery_codes", __name__)
 
 
-class NewRecoveryCodes(Answer):
-    """Ten codes, shown this once."""
-
-    recovery_codes: list[str]
-
-
 @endpoint(
-    bp, "POST", "/auth/mfa/recovery-codes", returns=NewRecoveryCodes, auth="fresh",
+    bp, "POST", "/auth/mfa/recovery-codes", returns=RecoveryCodes, auth="fresh",
     errors=(FreshTokenRequired, FactorMissing),
 )  # fmt: skip
 def make_recovery_codes() -> dict[str, Any]:
@@ -28,4 +22,5 @@ def make_recovery_codes() -> dict[str, Any]:
     if access.account().mfa_since is None:
         raise FactorMissing
     enrolled.lock(access.user_id())
+    events.record("recovery_codes.made", access.user_id(), access.session_id())
     return {"recovery_codes": recovery.replace(access.user_id())}

@@ -8,6 +8,7 @@ from pydantic import Field
 from auth import access, crypto, sessions
 from auth.endpoint import endpoint
 from auth.factors import authenticators, enrolled, totp
+from auth.factors.forms import RecoveryCodes
 from auth.fields import Answer, Body, Code, Name
 from auth.problems import CodeInvalid, EmailNotVerified, FreshTokenRequired, LastFactor, NotFound, TooManyFactors
 from config import settings
@@ -35,12 +36,6 @@ class FirstCode(Body):
     """The code that the app shows now."""
 
     code: Code
-
-
-class RecoveryCodes(Answer):
-    """The recovery codes that came with the first factor, shown this once; empty when the person has some already."""
-
-    recovery_codes: list[str]
 
 
 @endpoint(

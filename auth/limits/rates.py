@@ -35,6 +35,7 @@ LIMITS = {
     "mail": Limit("Letters that anybody can ask for; a person is who gets them", parse("20/hour"), parse("5/hour")),
     "redeem": Limit("Links and codes out of letters", parse("30/5 minutes"), parse("20/5 minutes")),
     "passkey": Limit("Ceremonies of passkeys", parse("60/5 minutes")),
+    "code": Limit("Codes sent by SMS or mail as a second factor", parse("30/hour"), parse("10/hour")),
     "account": Limit("Changes of one's own account", parse("60/hour"), parse("30/hour")),
 }
 
