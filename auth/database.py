@@ -165,12 +165,10 @@ def _begin_immediate(unit: Unit, connection: Connection) -> None:
 
     When somebody outside holds the lock, the first in the queue finds out, and those behind it fail with it.
     """
-    if not _write_queue.acquire(timeout=WAIT_SECONDS):
-        raise OperationalError("BEGIN IMMEDIATE", None, TimeoutError("the queue of writers is too long"))
-    unit.queued = True
     away = outage()
-    if not away.permits():
-        raise OperationalError("BEGIN IMMEDIATE", None, TimeoutError("the database is locked"))
+    unit.queued = not away.is_too_early() and _write_queue.acquire(timeout=WAIT_SECONDS)
+    if not unit.queued or not away.permits():
+        raise OperationalError("BEGIN IMMEDIATE", None, TimeoutError("the database is locked, or too many write"))
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     except OperationalError as error:
@@ -197,6 +195,8 @@ def init_app(app: Flask, settings: Settings) -> None:
         "max_overflow": 0 if postgresql else 24,
         "pool_timeout": WAIT_SECONDS,
         "pool_pre_ping": False,
+        # The values of a statement are names and hashes: none may reach an error message, and with it a log.
+        "hide_parameters": True,
         **({"connect_args": patience.ARGUMENTS} if postgresql else {}),
     }
     db.init_app(app)

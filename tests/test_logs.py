@@ -6,7 +6,10 @@ import logging
 from datetime import datetime
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
+from auth import database
 from tests.support.clients import PASSWORD
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
@@ -73,3 +76,12 @@ def test_no_secret_reaches_the_log(lines):
     text = json.dumps(logged())
     assert not any(secret in text for secret in [*secrets, client.access_token, "Wrong-Guess-Of-Mine-1"] if secret)
     assert "ada@example.org" not in text
+
+
+@pytest.mark.asvs("16.2.5", "16.5.1")
+def test_an_error_of_the_database_shows_no_values(app):
+    with app.app_context(), pytest.raises(OperationalError) as failed:
+        database.execute(text("SELECT :secret FROM nowhere"), {"secret": PASSWORD})
+    with app.app_context():
+        database.end()
+    assert PASSWORD not in str(failed.value)
