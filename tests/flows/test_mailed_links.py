@@ -9,7 +9,7 @@ from tests.support.tables import rows
 every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 every_kind_with_a_code = pytest.mark.parametrize("kind", WITH_CODE.values(), ids=WITH_CODE)
 bearer_only = pytest.mark.parametrize("client_kind", ["bearer"], indirect=True)
-MALFORMED = ["", "x", "x" * 5000, "../../etc/passwd", "null\0byte", "\U0001f511" * 40, "a b\r\nc", "\ud800"]
+MALFORMED = ["", "x", "x" * 128, "../../etc/passwd", "null\0byte", "\U0001f511" * 40, "a b\r\nc", "\ud800"]
 
 
 def shown(answer):
