@@ -111,8 +111,7 @@ class Settings(BaseSettings):
         "", description="`https://...` of a sender of short messages, or `file:///folder`; none when empty"
     )
     sms_body: str = Field(
-        '{"to": "{to}", "text": "{text}"}',
-        description="what is posted there, JSON or a form, `{to}` and `{text}` filled in",
+        "to={to}&text={text}", description="what is posted there, a form or JSON, `{to}` and `{text}` filled in"
     )
     sms_authorization: str = Field("", description="`Authorization` header for the sender of short messages")
     registration: Literal["open", "closed"] = Field("open", description="`closed`: nobody registers by themselves")

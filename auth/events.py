@@ -14,7 +14,7 @@ from typing import Any
 from flask import has_request_context, request
 from sqlalchemy import insert, select, update
 
-from auth import database
+from auth import database, metrics
 from models import AuditEvent, now
 
 log = logging.getLogger("gatehouse.events")

@@ -257,7 +257,7 @@ def test_numbers_are_encrypted_at_rest(client, phone):
 
 
 def test_a_sender_on_the_web_is_given_json(make_client, sender):
-    enroll(verified(make_client(SMS_URL=sender.url)))
+    enroll(verified(make_client(SMS_URL=sender.url, SMS_BODY='{"to": "{to}", "text": "{text}"}')))
     ((headers, body),) = sender.received
     assert headers["Authorization"] == "Basic dXNlcjpzZWNyZXQ="
     assert json.loads(body)["to"] == NUMBER
