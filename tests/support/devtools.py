@@ -156,6 +156,18 @@ class Tab:
         self.call("Input.dispatchKeyEvent", type="keyDown", text=text, commands=list(commands), **code)
         self.call("Input.dispatchKeyEvent", type="keyUp", **code)
 
+    def allow(self, *permissions: str, at: str) -> None:
+        """Let the pages of an origin do what a person would be asked for."""
+        self._browser.call(
+            "Browser.grantPermissions", permissions=list(permissions), origin=at, browserContextId=self._context
+        )
+
+    def go_offline(self, offline: bool = True) -> None:
+        """Lose the connection, or have it back."""
+        self.call(
+            "Network.emulateNetworkConditions", offline=offline, latency=0, downloadThroughput=-1, uploadThroughput=-1
+        )
+
     @property
     def text(self) -> str:
         """What the person can read."""
@@ -171,6 +183,11 @@ class Tab:
         """Every request that a page of this tab has made."""
         self.run("1")
         return [told["request"] for name, told in self.events if name == "Network.requestWillBeSent"]
+
+    @property
+    def sent(self) -> list[dict[str, Any]]:
+        """What has left the browser of every request: the part of an address after `#` stays in it."""
+        return [{name: value for name, value in request.items() if name != "urlFragment"} for request in self.requests]
 
     @property
     def faults(self) -> list[Any]:

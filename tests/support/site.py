@@ -1,4 +1,4 @@
-"""A running service as its people meet it: they register, and letters with links arrive."""
+"""A running service as its people meet it: they register, ask for letters, and follow the links in them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,12 +6,21 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.support import mailbox
-from tests.support.clients import Client
+from tests.support.clients import PASSWORD, Answer, Client
 from tests.support.mailbox import Mail
 from tests.support.processes import wait_until
 from tests.support.service import Service
 
 HERE = ("127.0.0.1", "localhost")
+# Where the secret of a letter is redeemed, by the page that its link leads to.
+REDEEMED_AT = {
+    "verify": "/auth/email/verify",
+    "reset": "/auth/password/reset",
+    "magic-link": "/auth/magic-link/verify",
+    "confirm-email": "/auth/email/change/confirm",
+    "not-me": "/auth/not-me",
+}
+ASKED_AT = {"reset": "/auth/password/forgot", "magic-link": "/auth/magic-link"}
 
 
 def is_here(url: str) -> bool:
@@ -31,6 +40,20 @@ class Person:
         """Their address."""
         return f"{self.name}@example.org"
 
+    @property
+    def new_email(self) -> str:
+        """The address that they would rather have."""
+        return f"{self.name}@example.net"
+
+    @property
+    def account(self) -> dict[str, object]:
+        """What the service says of them."""
+        return self.client.get("/auth/me").json
+
+    def can_sign_in(self, password: str = PASSWORD) -> bool:
+        """Whether this is their password."""
+        return self.client.another().login(self.name, password).status == 200
+
 
 class Site:
     """The service, with people whose names nobody else has."""
@@ -47,21 +70,28 @@ class Site:
         name = self._fresh_name()
         person = Person(name, self.service.client().signed_in(name))
         if verified:
-            self.post("/auth/email/verify", token=self.letter(person.email, "/pages/verify").token)
-            assert person.client.login(name).status == 200
+            assert self.redeem("verify", self.letter(person.email, "verify").token).status == 200
         return person
 
-    def post(self, path: str, **body: str) -> None:
-        """Ask the service as somebody who is not signed in, with success."""
-        answer = self.service.client().post(path, body)
-        assert answer.status in (200, 202), answer.text
+    def ask(self, person: Person, page: str) -> Mail:
+        """Have a letter sent to a person with a link to a page, and wait until it has arrived."""
+        if page in ("confirm-email", "not-me"):
+            change = {"email": person.new_email, "password": PASSWORD}
+            assert person.client.post("/auth/email/change", change).status == 202
+        elif page in ASKED_AT:
+            assert self.service.client().post(ASKED_AT[page], {"email": person.email}).status == 202
+        return self.letter(person.new_email if page == "confirm-email" else person.email, page)
 
-    def letter(self, to: str, page: str) -> Mail:
+    def letter(self, to: str, page: str, subject: str = "") -> Mail:
         """The letter to an address with a link to a page, once it has arrived."""
-        folder = Path(self.service.settings["INSTANCE_PATH"]) / "mail"
+        folder = Path(str(self.service.settings["INSTANCE_PATH"])) / "mail"
 
         def arrived() -> Mail | None:
-            letters = [letter for letter in mailbox.in_folder(folder) if letter.to == to]
-            return next((letter for letter in letters if f"{page}#token=" in letter.text), None)
+            mine = [letter for letter in mailbox.in_folder(folder) if letter.to == to and subject in letter.subject]
+            return next((letter for letter in mine if f"/pages/{page}#token=" in letter.text), None)
 
-        return wait_until(arrived, f"a letter to {to} with a link to {page}")
+        return wait_until(arrived, f"a letter to {to} with a link to the page {page}")
+
+    def redeem(self, page: str, token: str, **more: str) -> Answer:
+        """Redeem the secret of a letter as a program would."""
+        return self.service.client().post(REDEEMED_AT[page], {"token": token, **more})

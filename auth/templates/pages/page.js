@@ -1,5 +1,5 @@
-// The pages behind mailed links. Opening one changes nothing: the token leaves the address bar at once, stays in memory,
-// and is posted when the person presses the button. Whatever is shown is set as text, never as markup.
+// The pages behind mailed links. Opening one changes nothing: the token leaves the address bar at once, stays in
+// memory, and is posted when the person presses the button. Whatever is shown is set as text, never as markup.
 
 const PAGES = {
   verify: { path: "email/verify" },
@@ -38,7 +38,7 @@ const ENGLISH = {
     title: "It was not me",
     about:
       "Every device will be signed out, and nobody can sign in until you have chosen a new password: a letter with a " +
-      "link for it will follow. If the address of your account was changed, it becomes the one that this letter came to.",
+      "link for it will follow. If the address of your account was changed, the one that this letter came to is back.",
     press: "It was not me",
     done: "Every device is signed out. A letter with a link to choose a new password is on its way.",
   },
@@ -47,21 +47,23 @@ const ENGLISH = {
     about: "Your account is protected by a second factor.",
     press: "Go on",
     method: "Second factor",
-    totp: "Authenticator app",
-    recovery_code: "Recovery code",
+    methods: { totp: "Authenticator app", sms: "Code by SMS", recovery_code: "Recovery code" },
     code: "Code",
+    send: "Send me a code by SMS",
+    sent: "A code is on its way.",
     passkey: "Use a passkey",
     passkeyFailed: "The passkey could not be used.",
-    elsewhere: "This page cannot ask for your second factor. Please sign in with your password.",
   },
   password: "New password",
   showPassword: "Show the password",
-  lost: "Please open the link in the letter again. It is kept out of the address of this page, so that it stays secret.",
+  lost: "Please open the link in the letter again: this page does not keep it in its address, so that it stays secret.",
   close: "You can close this page.",
   wait: "Try again in {} seconds.",
   unreachable: "The service could not be reached. Please try again.",
   // The sentences of the service are English already.
-  problems: { link_invalid: "This link is not valid any more. It works once, and not for long: please ask for a new one." },
+  problems: {
+    link_invalid: "This link is not valid any more. It works once, and not for long: please ask for a new one.",
+  },
 };
 
 const GERMAN = {
@@ -92,8 +94,8 @@ const GERMAN = {
   "not-me": {
     title: "Ich war es nicht",
     about:
-      "Jedes Gerät wird abgemeldet, und niemand kann sich anmelden, bis Sie ein neues Passwort gewählt haben: Eine E-Mail " +
-      "mit einem Link dafür folgt. Wurde die Adresse Ihres Kontos geändert, gilt wieder die, an die diese E-Mail ging.",
+      "Jedes Gerät wird abgemeldet, und niemand kann sich anmelden, bis Sie ein neues Passwort gewählt haben: Eine " +
+      "E-Mail mit einem Link dafür folgt. Wurde die Adresse Ihres Kontos geändert, gilt wieder die, an die diese ging.",
     press: "Ich war es nicht",
     done: "Jedes Gerät ist abgemeldet. Eine E-Mail mit einem Link für ein neues Passwort ist unterwegs.",
   },
@@ -102,16 +104,16 @@ const GERMAN = {
     about: "Ihr Konto ist durch einen zweiten Faktor geschützt.",
     press: "Weiter",
     method: "Zweiter Faktor",
-    totp: "Authenticator-App",
-    recovery_code: "Wiederherstellungscode",
+    methods: { totp: "Authenticator-App", sms: "Code per SMS", recovery_code: "Wiederherstellungscode" },
     code: "Code",
+    send: "Code per SMS schicken",
+    sent: "Ein Code ist unterwegs.",
     passkey: "Passkey verwenden",
     passkeyFailed: "Der Passkey konnte nicht verwendet werden.",
-    elsewhere: "Diese Seite kann nicht nach Ihrem zweiten Faktor fragen. Bitte melden Sie sich mit Ihrem Passwort an.",
   },
   password: "Neues Passwort",
   showPassword: "Passwort anzeigen",
-  lost: "Bitte öffnen Sie den Link in der E-Mail noch einmal. Er bleibt nicht in der Adresse dieser Seite stehen, damit er geheim bleibt.",
+  lost: "Bitte öffnen Sie den Link in der E-Mail noch einmal: Diese Seite behält ihn nicht, damit er geheim bleibt.",
   close: "Sie können diese Seite schließen.",
   wait: "Versuchen Sie es in {} Sekunden wieder.",
   unreachable: "Der Dienst ist nicht erreichbar. Bitte versuchen Sie es noch einmal.",
@@ -127,7 +129,7 @@ const GERMAN = {
     not_found: "Das gibt es hier nicht.",
     password_breached: "Das Passwort ist aus einem Datenleck eines anderen Dienstes bekannt.",
     password_common: "Das Passwort ist zu leicht zu erraten.",
-    password_personal: "Das Passwort darf nicht aus Ihrem Namen, Ihrer Adresse oder dem Namen dieses Dienstes bestehen.",
+    password_personal: "Das Passwort darf nicht aus Ihrem Namen, Ihrer Adresse oder dem Namen des Dienstes bestehen.",
     password_reset_required: "Bitte wählen Sie zuerst ein neues Passwort.",
     password_short: "Das Passwort muss mindestens {} Zeichen haben.",
     rate_limited: "Zu viele Anfragen.",
@@ -155,8 +157,7 @@ function begin() {
 
 // What is going to happen, and the button that makes it happen.
 function offer(token) {
-  const password = page.choosesPassword ? [passwordField()] : [];
-  const form = ask(words[name], password, async () => {
+  const form = ask(words[name], page.choosesPassword ? passwordField() : [], async () => {
     const answer = await post(page.path, { token, ...values(form) });
     if (answer.ok) {
       await tellDone();
@@ -168,37 +169,49 @@ function offer(token) {
   });
 }
 
+// The second factor of a sign-in: a code, one that is sent first, or a passkey, whichever the person has.
 function askFactor(mfaToken, methods) {
-  const codes = methods.filter((method) => method in words.factor && method !== "passkey");
-  const fields = codes.length ? codeFields(codes) : [];
-  const form = ask(words.factor, fields, async () => {
-    await finish(form, "mfa/verify", { mfa_token: mfaToken, ...values(form) });
-  });
-  if (!codes.length) {
-    form.querySelector("button").remove();
+  const waiting = { mfa_token: mfaToken };
+  const codes = methods.filter((method) => Object.hasOwn(words.factor.methods, method));
+  const form = ask(words.factor, codes.length ? codeFields(codes) : [], () =>
+    finish(form, "mfa/verify", { ...waiting, ...values(form) }),
+  );
+  if (methods.includes("sms")) {
+    offerBeside(form, words.factor.send, () => sendCode(form, waiting));
   }
   if (methods.includes("passkey")) {
-    form.append(passkeyButton(form, mfaToken));
+    offerBeside(form, words.factor.passkey, () => usePasskey(form, waiting));
   }
 }
 
-function passkeyButton(form, mfaToken) {
-  const button = element("button", words.factor.passkey, { type: "button", className: "second" });
-  button.onclick = () =>
-    busy(form, async () => {
-      const options = await post("passkeys/login/options", { mfa_token: mfaToken });
-      if (!options.ok) {
-        refuse(form, options);
-        return;
-      }
-      const credential = await assertion(options);
-      if (credential === null) {
-        complain(form, words.factor.passkeyFailed);
-        return;
-      }
-      await finish(form, "passkeys/login/verify", { mfa_token: mfaToken, credential });
-    });
-  return button;
+function offerBeside(form, text, act) {
+  const button = element("button", text, { type: "button", className: "second" });
+  button.onclick = () => busy(form, act);
+  form.append(button);
+}
+
+// The session that this browser may have has nothing to do with it, so its cookies stay out of it.
+async function sendCode(form, waiting) {
+  const answer = await post("mfa/sms/challenge", waiting, { credentials: "omit" });
+  if (answer.ok) {
+    form.elements.method.value = "sms";
+    form.querySelector(".note").textContent = words.factor.sent;
+    form.elements.code.focus();
+  } else {
+    refuse(form, answer);
+  }
+}
+
+async function usePasskey(form, waiting) {
+  const options = await post("passkeys/login/options", waiting);
+  const credential = options.ok ? await assertion(options) : null;
+  if (credential) {
+    await finish(form, "passkeys/login/verify", { ...waiting, credential });
+  } else if (options.ok) {
+    complain(form, words.factor.passkeyFailed);
+  } else {
+    refuse(form, options);
+  }
 }
 
 // What the person's authenticator says; null when there is none, or the person changes their mind.
@@ -238,7 +251,8 @@ function refuse(form, problem) {
     const pause = problem.retryAfter ? ` ${fill(words.wait, problem.retryAfter)}` : "";
     complain(form, sentence(problem.code, problem.message) + pause);
   } else {
-    show(words[name].title, element("p", sentence(problem.code, problem.message), { className: "wrong", role: "alert" }));
+    const told = sentence(problem.code, problem.message);
+    show(words[name].title, element("p", told, { className: "wrong", role: "alert" }));
   }
 }
 
@@ -266,7 +280,8 @@ function capitalised(text) {
 function ask(said, fields, send) {
   const form = element("form");
   const wrong = element("p", "", { className: "wrong", id: "wrong", role: "alert" });
-  form.append(...fields.flat(), wrong, element("button", said.press, { type: "submit" }));
+  const note = element("p", "", { className: "note", role: "status" });
+  form.append(...fields, wrong, note, element("button", said.press, { type: "submit" }));
   form.onsubmit = (event) => {
     event.preventDefault();
     busy(form, send);
@@ -280,6 +295,7 @@ async function busy(form, send) {
   const buttons = form.querySelectorAll("button");
   buttons.forEach((button) => (button.disabled = true));
   complain(form, "");
+  form.querySelector(".note").textContent = "";
   form.querySelectorAll("[aria-invalid]").forEach((input) => input.removeAttribute("aria-invalid"));
   await send();
   buttons.forEach((button) => (button.disabled = false));
@@ -307,16 +323,14 @@ function field(id, text, type, autocomplete) {
 // The code, and which factor it is from when there are several.
 function codeFields(methods) {
   const [first, ...others] = methods;
-  if (others.length) {
-    return [choice(methods), field("code", words.factor.code, "text", "one-time-code")];
-  }
-  const chosen = element("input", "", { type: "hidden", name: "method", value: first });
-  return [chosen, field("code", `${words.factor.code}: ${words.factor[first]}`, "text", "one-time-code")];
+  const label = others.length ? words.factor.code : `${words.factor.code}: ${words.factor.methods[first]}`;
+  const only = element("input", "", { type: "hidden", name: "method", value: first });
+  return [...(others.length ? choice(methods) : [only]), ...field("code", label, "text", "one-time-code")];
 }
 
 function choice(methods) {
   const select = element("select", "", { id: "method", name: "method" });
-  select.append(...methods.map((method) => element("option", words.factor[method], { value: method })));
+  select.append(...methods.map((method) => element("option", words.factor.methods[method], { value: method })));
   return [element("label", words.factor.method, { htmlFor: "method" }), select];
 }
 
@@ -332,9 +346,9 @@ function element(tag, text = "", properties = {}) {
   return Object.assign(document.createElement(tag), { textContent: text }, properties);
 }
 
-async function post(path, body) {
+async function post(path, body, options = {}) {
   const headers = { "Content-Type": "application/json", ...(page.signsIn && { "X-Auth-Transport": "cookie" }) };
-  return call(path, { method: "POST", headers, body: JSON.stringify(body) });
+  return call(path, { method: "POST", headers, body: JSON.stringify(body), ...options });
 }
 
 async function read(path) {
