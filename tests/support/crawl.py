@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from flask import Flask
 from sqlalchemy import select
 
 from models import Base, db, now
@@ -67,6 +68,14 @@ class Route:
         return client.request(self.method, self.url, **options)
 
 
+def snapshot(app: Flask, *, but: tuple[str, ...] = ()) -> dict[str, list[str]]:
+    """Every row of every table but those named, without what the database itself notes of a change."""
+    tables = [table for table in Base.metadata.sorted_tables if table.name not in but]
+    asked = {table.name: select(*[column for column in table.c if column.name != "updated_at"]) for table in tables}
+    with app.app_context(), db.engine.connect() as connection:
+        return {name: sorted(map(repr, connection.execute(rows).all())) for name, rows in asked.items()}
+
+
 class Crawl:
     """The routes of an application, and people of it who may use all of them."""
 
@@ -105,11 +114,8 @@ class Crawl:
                         yield route, name, {**schema, **one}
 
     def snapshot(self, *, but: tuple[str, ...] = ()) -> dict[str, list[str]]:
-        """Every row of every table but those named, without what the database itself notes of a change."""
-        tables = [table for table in Base.metadata.sorted_tables if table.name not in but]
-        asked = {table.name: select(*[column for column in table.c if column.name != "updated_at"]) for table in tables}
-        with self.app.app_context(), db.engine.connect() as connection:
-            return {name: sorted(map(repr, connection.execute(rows).all())) for name, rows in asked.items()}
+        """As the function of this name."""
+        return snapshot(self.app, but=but)
 
     def _route(self, path: str, method: str, operation: dict[str, Any]) -> Route:
         parameters = operation.get("parameters", [])

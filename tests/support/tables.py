@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import ColumnElement, Row, select, update
+from sqlalchemy import ColumnElement, Row, delete, select, update
 
 from models import db
 
@@ -19,3 +19,9 @@ def change(app: Flask, model: type[Any], *which: ColumnElement[bool], **values: 
     """Change rows behind the service's back, as an operator or a later release would."""
     with app.app_context(), db.engine.connect() as connection:
         connection.execute(update(model).where(*which).values(values))
+
+
+def clear(app: Flask, model: type[Any]) -> None:
+    """Remove every row of a table behind the service's back."""
+    with app.app_context(), db.engine.connect() as connection:
+        connection.execute(delete(model))
