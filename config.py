@@ -103,6 +103,7 @@ class Settings(BaseSettings):
         "optional", description="who must have a second factor; `required_for_roles` names them in MFA_ROLES"
     )
     mfa_roles: Origins = Field((), description="roles that must have a second factor, separated by commas")
+    trusted_device_days: int = Field(30, ge=0, le=365, description="days a device may skip the second factor; 0: never")
     rp_id: str = Field("", description="domain that passkeys belong to; the host of FRONTEND_URL when empty")
     passkey_origins: Origins = Field(
         (), description="exact origins whose pages may use passkeys; those of FRONTEND_URL and PUBLIC_URL when empty"

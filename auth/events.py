@@ -32,6 +32,8 @@ NAMES = {
     "factors.reset": "An administrator removed every second factor of a person.",
     "recovery_codes.made": "A new set of recovery codes took the place of the old one.",
     "recovery_code.used": "A recovery code was used; `left` says how many remain.",
+    "device.trusted": "A device need not give the second factor again until `until`.",
+    "device.forgotten": "A device must give the second factor again.",
     "session.revoked": "One session was ended; `why` says by what.",
     "sessions.revoked": "Several sessions of a person were ended; `why` says by what, `count` how many.",
     "session.replayed": "A refresh token came a second time after its grace; the session was ended.",

@@ -1,17 +1,22 @@
-"""For operators: liveness and readiness."""
+"""For operators: liveness, readiness, and figures for Prometheus."""
 
+import ipaddress
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, Response, request
 from sqlalchemy import select
 
-from auth import database
+from auth import crypto, database, metrics, transport
 from auth.endpoint import endpoint
 from auth.fields import Answer
-from auth.problems import Unavailable
+from auth.problems import NotFound, Unavailable
+from config import settings
 from models import SigningKey
 
 bp = Blueprint("operations", __name__)
+
+# A request that a proxy has passed on does not come from this machine, wherever its connection does.
+PASSED_ON = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
 
 
 class Health(Answer):
@@ -31,3 +36,23 @@ def readyz() -> dict[str, Any]:
     """Ready: the database answers and the tables are there; 503 otherwise."""
     database.execute(select(SigningKey.kid).limit(1)).first()
     return {"status": "ready"}
+
+
+@endpoint(bp, "GET", "/metrics", errors=(NotFound,))
+def figures() -> Response:
+    """What was counted, in the text format of Prometheus, of all workers of this server. For others it is not there."""
+    if not _may_read_figures():
+        raise NotFound
+    return Response(metrics.exposed(), content_type=metrics.CONTENT_TYPE, headers={"Cache-Control": "no-store"})
+
+
+def _may_read_figures() -> bool:
+    expected = settings().metrics_token
+    if expected:
+        return crypto.same(transport.bearer() or "", expected)
+    if any(name in request.headers for name in PASSED_ON):
+        return False
+    try:
+        return ipaddress.ip_address(request.remote_addr or "").is_loopback
+    except ValueError:
+        return False
