@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from limits import RateLimitItem
 
-from auth import links
+from auth import links, session_rows
 from auth.docs.tables import headed, table
 from auth.factors import enrolled, passkeys, pending
 from auth.limits import lockout, rates
@@ -82,7 +82,7 @@ def _others() -> str:
             ["lifetime of a half-finished sign-in", _period(pending.LIFETIME)],
             ["lifetime of a passkey's challenge", _period(passkeys.LIFETIME)],
             ["authenticators of one kind, passkeys, of a person", f"{enrolled.MOST_OF_A_KIND} each"],
-            ["sessions of a person", "no limit: see [sessions.md](sessions.md)"],
+            ["open sessions of a person", f"{session_rows.MOST}: one more ends the oldest"],
         ],
     )
 
