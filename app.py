@@ -1,6 +1,6 @@
 """The service, assembled top to bottom. `app` is built when it is first asked for; importing builds nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask
@@ -10,6 +10,7 @@ from auth import (
     commands,
     database,
     docs,
+    framework,
     hashing,
     headers,
     keys,
@@ -28,21 +29,13 @@ from config import ROOT, Settings, load
 from models import db
 
 
-class Gatehouse(Flask):
-    """Flask without what this service does not use on its way to a view."""
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Every view is synchronous, so none is looked at again on every request."""
-        return func
-
-
 def create_app(config: Mapping[str, Any] | Settings | None = None) -> Flask:
     """The service with the settings of the environment and `.env`, or with those of `config` alone.
 
     Raises config.SettingsError, naming every setting that is unknown, malformed or unsafe.
     """
     settings = load(config)
-    app = Gatehouse(
+    app = framework.Gatehouse(
         "gatehouse", root_path=str(ROOT), instance_path=str(settings.instance_path.resolve()), static_folder=None
     )
     app.extensions["gatehouse.settings"] = settings

@@ -121,3 +121,11 @@ def test_nothing_that_is_stored_to_check_a_secret_comes_out(crawl):
     assert columns >= {"password_hash", "secret_hash", "code_hash", "sealed", "private_key", "origin_hash", "hash"}
     texts = [route.send(one).text for one in (person.another(), person) for route in crawl.routes]
     assert [value for value in values if any(value in text for text in texts)] == []
+
+
+def test_a_path_has_one_spelling(bearer):
+    """What is spelled otherwise is not there, and leads nowhere: no answer names a host that a client has sent."""
+    for path in ("/auth//protected", "//auth/protected", "/auth/protected/"):
+        answer = bearer.get(path, headers={"Host": "elsewhere.example"})
+        assert answer.status in (401, 404)
+        assert "Location" not in answer.headers
