@@ -16,6 +16,7 @@ from auth.fields import Body
 from auth.problems import EmptyBody, InvalidRequest, MalformedBody, NotFound, TooLarge, UnsupportedMediaType
 
 LARGEST = 64 * 1024
+DRAINED = 32 * 1024 * 1024
 DIGITS_OF_64_BITS = 19
 
 B = TypeVar("B", bound=Body)
@@ -63,9 +64,23 @@ def fault(field: str, code: str, message: str) -> dict[str, str]:
 
 def _raw() -> bytes:
     try:
-        return request.get_data()
+        raw = request.get_data()
     except HTTPException as error:
-        raise TooLarge if error.code == 413 else MalformedBody from None
+        if error.code != 413:
+            raise MalformedBody from None
+        raw = b""
+    else:
+        if len(raw) <= LARGEST:
+            return raw
+    _drain((request.content_length or DRAINED) - len(raw))
+    raise TooLarge
+
+
+def _drain(left: int) -> None:
+    """Take in the rest of a body that is too large, within bounds: who is still sending would not see the answer."""
+    left = min(left, DRAINED)
+    while left > 0 and (piece := request.environ["wsgi.input"].read(min(left, LARGEST))):
+        left -= len(piece)
 
 
 def _object(raw: bytes) -> dict[str, Any]:
