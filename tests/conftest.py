@@ -269,12 +269,12 @@ def redis_server(request: pytest.FixtureRequest, run: Run) -> Iterator[Callable[
 
 
 @pytest.fixture
-def smtp_server() -> Iterator[Callable[[], SmtpServer]]:
-    """An SMTP server of its own."""
+def smtp_server() -> Iterator[Callable[..., SmtpServer]]:
+    """An SMTP server of its own, with what it is given."""
     with ExitStack() as ends:
 
-        def start() -> SmtpServer:
-            started = SmtpServer()
+        def start(**options: Any) -> SmtpServer:
+            started = SmtpServer(**options)
             ends.callback(started.stop)
             return started
 

@@ -10,6 +10,7 @@ memory:                           kept in this process, for tests
 
 import smtplib
 import ssl
+import threading
 from collections.abc import Iterator
 from email.message import EmailMessage
 from email.policy import SMTP as LINES
@@ -85,7 +86,7 @@ class Folder:
 
 
 class Smtp:
-    """One connection to an SMTP server, opened for the first letter and closed at rest."""
+    """A connection to an SMTP server, one for each thread, opened for the first letter and closed at rest."""
 
     def __init__(self, url: str, seconds: float) -> None:
         parts = urlsplit(url)
@@ -96,11 +97,11 @@ class Smtp:
         self._starttls = options.get("starttls", "offered" if self._host in LOOPBACK else "required")
         self._ca = options.get("ca")
         self._seconds = seconds
-        self._connection: smtplib.SMTP | None = None
+        self._own = threading.local()
 
     def deliver(self, letter: EmailMessage) -> None:
         """Send one letter; after any fault the next begins on a connection of its own."""
-        connection = self._connection or self._connect()
+        connection: smtplib.SMTP = getattr(self._own, "connection", None) or self._connect()
         try:
             connection.send_message(letter)
         except smtplib.SMTPRecipientsRefused as error:
@@ -113,7 +114,7 @@ class Smtp:
 
     def rest(self) -> None:
         """Say goodbye; a server that has already gone is no fault."""
-        connection, self._connection = self._connection, None
+        connection = self._take()
         if connection is not None:
             try:
                 connection.quit()
@@ -122,12 +123,12 @@ class Smtp:
 
     def _connect(self) -> smtplib.SMTP:
         try:
-            self._connection = self._open()
-            self._secure(self._connection)
+            self._own.connection = connection = self._open()
+            self._secure(connection)
         except BROKEN as error:
             self._forget()
             raise Undeliverable(_reason(error), offline=True) from None
-        return self._connection
+        return connection
 
     def _open(self) -> smtplib.SMTP:
         if self._scheme == "smtps":
@@ -148,9 +149,13 @@ class Smtp:
         return ssl.create_default_context(cafile=self._ca)
 
     def _forget(self) -> None:
-        connection, self._connection = self._connection, None
+        connection = self._take()
         if connection is not None:
             connection.close()
+
+    def _take(self) -> smtplib.SMTP | None:
+        connection: smtplib.SMTP | None = self._own.__dict__.pop("connection", None)
+        return connection
 
 
 def current() -> Post:

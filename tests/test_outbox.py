@@ -1,0 +1,272 @@
+"""Letters leave the outbox: none is lost and none leaves twice, whatever the mail server and the workers do."""
+
+import sys
+import threading
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+
+from auth import database, mail
+from auth.mail import outbox
+from auth.worker import Worker, delivery
+from models import AuditEvent, Letter, now
+from tests.support import application
+from tests.support.mailbox import Mailbox
+from tests.support.processes import Program, clean_environment, wait_until
+from tests.support.run import ROOT
+from tests.support.tables import change, rows
+
+TIMEOUT_SECONDS = 0.3
+
+
+@pytest.fixture
+def post(make_app, smtp_server):
+    """An application and the mail server that its letters leave by."""
+    server = smtp_server()
+    return make_app(MAIL_URL=server.url, MAIL_TIMEOUT_SECONDS=TIMEOUT_SECONDS), server
+
+
+def write(app, number=1):
+    with app.app_context(), database.apart():
+        for count in range(number):
+            mail.send("account_deleted", f"person{count}@example.org", "en", username=f"person{count}")
+
+
+def deliver(app, times=1):
+    with app.app_context():
+        for _ in range(times):
+            delivery.deliver()
+        database.end()
+
+
+def retry(app):
+    """The pauses of all letters that wait are over."""
+    change(app, Letter, Letter.claim.is_(None), Letter.delivered_at.is_(None), due_at=now())
+
+
+def letters(app):
+    return rows(app, Letter)
+
+
+def test_a_thousand_letters_leave_once_through_every_kind_of_trouble(post):
+    app, server = post
+    write(app, 1000)
+    server.refusal = "451 later"
+    deliver(app, 5)
+    server.refusal, server.hang_up = None, True
+    deliver(app, 5)
+    server.hang_up, server.seconds = False, 10 * TIMEOUT_SECONDS
+    deliver(app, 1)
+    server.seconds = 0
+    server.stop()
+    deliver(app, 5)
+    assert server.letters == []
+    assert sum(letter.attempts for letter in letters(app)) == 160
+    server.start()
+    retry(app)
+    done = threading.Event()
+    workers = [threading.Thread(target=Worker(app).run, args=[lambda: not done.is_set()]) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    arrived = server.wait_for(1000, seconds=120)
+    done.set()
+    for worker in workers:
+        worker.join()
+    deliver(app)
+    assert len(server.letters) == len(arrived) == 1000
+    assert len({letter["Message-ID"] for letter in server.letters}) == 1000
+    assert Counter(letter["To"] for letter in server.letters).most_common(1)[0][1] == 1
+
+
+def test_many_workers_claim_every_letter_once(app, race):
+    write(app, 100)
+
+    def claim(_number):
+        with app.app_context():
+            found = [row.id for _ in range(4) for row in outbox.claim(5)]
+            database.end()
+            return found
+
+    claimed = [number for found in race(8, claim) for number in found]
+    assert len(claimed) == len(set(claimed)) == 100
+
+
+def test_what_a_killed_worker_had_claimed_is_due_again(app, clock):
+    write(app)
+    with app.app_context():
+        (left,) = outbox.claim(1)
+        assert outbox.claim(1) == []
+        clock.shift(outbox.LEASE.total_seconds() + 1)
+        (found,) = outbox.claim(1)
+        assert (found.id, found.message_id) == (left.id, left.message_id)
+        database.end()
+
+
+def test_a_worker_that_comes_too_late_changes_nothing(app, clock):
+    write(app)
+    with app.app_context():
+        (late,) = outbox.claim(1)
+        clock.shift(outbox.LEASE.total_seconds() + 1)
+        outbox.claim(1)
+        with database.apart():
+            outbox.failed(late, "too late", final=True)
+    assert [letter.gave_up_at for letter in letters(app)] == [None]
+
+
+def test_the_claim_is_longer_than_any_delivery_may_take(app):
+    answers_of_one_letter, longest = 12, 15
+    assert outbox.LEASE.total_seconds() >= delivery.BATCH_SECONDS + answers_of_one_letter * 10
+    assert outbox.LEASE.total_seconds() < answers_of_one_letter * longest * 2
+
+
+def test_the_pauses_grow(post, clock):
+    app, server = post
+    server.refusal = "451 later"
+    write(app)
+    pauses = []
+    for _ in range(6):
+        deliver(app)
+        pauses.append((letters(app)[0].due_at - now()).total_seconds())
+        retry(app)
+    assert all(1.4 < after / before < 3.4 for before, after in pairwise(pauses))
+    assert pauses[-1] < outbox.LONGEST_PAUSE_SECONDS
+
+
+def test_after_a_day_a_letter_is_given_up_with_an_event_and_a_metric(post, clock):
+    app, server = post
+    server.refusal = "451 later"
+    write(app)
+    deliver(app)
+    before = _given_up(app)
+    clock.shift(86401)
+    deliver(app)
+    (letter,) = letters(app)
+    assert (letter.delivered_at, letter.sealed) == (None, None)
+    assert letter.gave_up_at is not None
+    assert [event.data["reason"] for event in rows(app, AuditEvent)] == ["SMTPDataError 451"]
+    assert _given_up(app) == before + 1
+    server.refusal = None
+    clock.shift(3600)
+    deliver(app)
+    assert server.letters == []
+
+
+def _given_up(app):
+    text = app.test_client().get("/metrics").text
+    lines = [line for line in text.splitlines() if line.startswith('gatehouse_letters_total{outcome="given up"}')]
+    return float(lines[0].rpartition(" ")[2]) if lines else 0.0
+
+
+def test_a_recipient_that_is_refused_for_good_is_given_up_at_once(post):
+    app, server = post
+    server.recipient_refusal = "550 nobody here"
+    write(app)
+    deliver(app)
+    assert letters(app)[0].gave_up_at is not None
+
+
+def test_a_recipient_that_is_refused_for_now_is_tried_again(post):
+    app, server = post
+    server.recipient_refusal = "450 come back"
+    write(app)
+    deliver(app)
+    server.recipient_refusal = None
+    retry(app)
+    deliver(app)
+    assert len(server.letters) == 1
+
+
+def test_one_bad_letter_holds_up_no_other(post):
+    app, server = post
+    write(app, 3)
+    change(app, Letter, Letter.id == letters(app)[0].id, sealed=b"not what it was")
+    deliver(app)
+    assert [letter["To"] for letter in server.letters] == ["person1@example.org", "person2@example.org"]
+    assert letters(app)[0].gave_up_at is not None
+
+
+def test_no_event_and_no_log_repeats_what_the_server_said(post, caplog):
+    app, server = post
+    server.recipient_refusal = "550 person0@example.org is unknown"
+    write(app)
+    deliver(app)
+    assert "person0" not in repr(rows(app, AuditEvent))
+    assert "person0" not in caplog.text
+
+
+def test_what_a_letter_says_is_encrypted_until_it_leaves_and_gone_after_it(post):
+    app, server = post
+    write(app)
+    assert b"person0" not in letters(app)[0].sealed
+    deliver(app)
+    assert letters(app)[0].sealed is None
+    assert "person0" in server.letters[0]["To"]
+
+
+def test_a_letter_exists_if_and_only_if_the_request_is_committed(client, mailbox):
+    assert client.register("ada").status == 201
+    assert client.register("ada").status == 409
+    assert len(mailbox.all()) == 1
+
+
+@pytest.mark.parametrize("client_kind", ["bearer"], indirect=True)
+def test_a_folder_never_holds_a_letter_twice(make_client, tmp_path):
+    client = make_client(MAIL_URL=f"file://{tmp_path}")
+    client.register("ada")
+    app = client.wire.app
+    Mailbox(app).work()
+    before = letters(app)[-1]
+    assert len(list(tmp_path.glob("*.eml"))) == 1
+    assert before.delivered_at is not None
+
+
+def test_kill_between_commit_and_delivery_loses_no_letter(live_server, smtp_server, run):
+    mail_server = smtp_server()
+    mail_server.stop()
+    server = live_server(MAIL_URL=mail_server.url)
+    for number in range(20):
+        assert server.client().register(f"person{number}").status == 201
+    server.kill()
+    app = application.new(server.database, run.new_folder("instance"))
+    # What the killed workers had claimed is due again when their claims have ended, which need not be waited for here.
+    change(app, Letter, Letter.delivered_at.is_(None), due_at=now())
+    application.close(app)
+    mail_server.start()
+    server.start()
+    arrived = mail_server.wait_for(20, seconds=60)
+    assert {letter["To"] for letter in arrived} == {f"person{number}@example.org" for number in range(20)}
+    assert len(mail_server.letters) == 20
+
+
+def test_the_command_delivers_what_is_due(make_app, tmp_path):
+    app = make_app(MAIL_URL=f"file://{tmp_path}")
+    write(app, 3)
+    done = app.test_cli_runner().invoke(args=["mail", "deliver", "--once"])
+    assert done.exit_code == 0, done.output
+    assert len(list(tmp_path.glob("*.eml"))) == 3
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_a_process_of_its_own_delivers_until_it_is_told_to_end(make_app, database, run, tmp_path):
+    write(make_app(), 3)
+    program = Program(
+        [sys.executable, "-m", "flask", "--app", "app", "mail", "deliver"],
+        register=run.register,
+        log=tmp_path / "log",
+        env=clean_environment(
+            DATABASE_URL=database.url,
+            INSTANCE_PATH=tmp_path,
+            MAIL_URL=f"file://{tmp_path}/mail",
+            SECRET_KEY=application.SETTINGS["SECRET_KEY"],
+        ),
+        cwd=ROOT,
+    )
+    wait_until(lambda: len(list((tmp_path / "mail").glob("*.eml"))) == 3, "the letters leave", 60)
+    assert program.stop() == 0, program.log
+
+
+def test_the_background_worker_of_the_service_delivers(live_server, tmp_path):
+    server = live_server(MAIL_URL=f"file://{tmp_path}")
+    server.client().register("ada")
+    wait_until(lambda: list(tmp_path.glob("*.eml")), "a letter arrives", 30)
