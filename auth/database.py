@@ -6,7 +6,6 @@ transaction of its own for what must stand although the request fails.
 """
 
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -52,7 +51,7 @@ class Unit:
             self.writing = False
             if self.queued:
                 self.queued = False
-                _write_queue.release()
+                _write_queue.leave()
 
 
 def _give_back(connection: Connection) -> None:
@@ -65,7 +64,7 @@ def _give_back(connection: Connection) -> None:
 
 
 _current: ContextVar[Unit | None] = ContextVar("unit", default=None)
-_write_queue = threading.Lock()
+_write_queue = embedded.Queue()
 
 
 def current() -> Unit:
@@ -166,7 +165,7 @@ def _begin_immediate(unit: Unit, connection: Connection) -> None:
     When somebody outside holds the lock, the first in the queue finds out, and those behind it fail with it.
     """
     away = outage()
-    unit.queued = not away.is_too_early() and _write_queue.acquire(timeout=WAIT_SECONDS)
+    unit.queued = not away.is_too_early() and _write_queue.join()
     if not unit.queued or not away.permits():
         raise OperationalError("BEGIN IMMEDIATE", None, TimeoutError("the database is locked, or too many write"))
     try:

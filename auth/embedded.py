@@ -1,6 +1,8 @@
 """SQLite, the embedded database: how each connection is set up."""
 
 import sqlite3
+import threading
+import time
 
 BUSY_SECONDS = 1.5
 PRAGMAS = (
@@ -14,6 +16,32 @@ PRAGMAS = (
     # Deleted secrets leave no trace in the file.
     "PRAGMA secure_delete=ON",
 )
+
+
+# How long a writer waits in a queue that does not move, and how often it looks.
+STUCK_SECONDS = 1.5
+LOOK_SECONDS = 0.1
+
+
+class Queue:
+    """Those who wait to write: patient while the queue moves, told to give up behind a writer that is stuck."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._moved = 0.0
+
+    def join(self) -> bool:
+        """Wait for one's turn; False when the queue has not moved for STUCK_SECONDS."""
+        joined = time.monotonic()
+        while not self._turn.acquire(timeout=LOOK_SECONDS):
+            if time.monotonic() - max(joined, self._moved) > STUCK_SECONDS:
+                return False
+        return True
+
+    def leave(self) -> None:
+        """Give the turn to the next one."""
+        self._moved = time.monotonic()
+        self._turn.release()
 
 
 def configure(connection: sqlite3.Connection, _record: object) -> None:
