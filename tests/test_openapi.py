@@ -132,3 +132,10 @@ def test_every_401_tells_how_to_authenticate_and_every_429_and_503_when_to_retur
         for status, answer in operation["responses"].items()
     ]
     assert all(wanted[status] in answer["headers"] for status, answer in answers if status in wanted)
+
+
+@pytest.mark.asvs("6.4.2")
+def test_no_field_asks_for_a_hint_or_a_secret_answer(documented):
+    schemas = documented.document["components"]["schemas"].values()
+    names = {name for schema in schemas for name in schema.get("properties", {})}
+    assert [name for name in names if re.search("hint|question|answer|reminder", name)] == []

@@ -149,7 +149,7 @@ def test_a_header_that_is_none_is_refused(signed_in, forger, header):
 
 
 @one_database
-@pytest.mark.asvs("9.1.2")
+@pytest.mark.asvs("9.1.2", "RFC 8725")
 @pytest.mark.parametrize(
     "alg", ["none", "nOnE", "NONE", "", ABSENT, None, ["EdDSA"], {"a": 1}, 1, "HS512", "eddsa", "ES256"]
 )
@@ -175,7 +175,7 @@ def public_forms(key):
 
 @one_database
 @one_client
-@pytest.mark.asvs("9.1.2")
+@pytest.mark.asvs("9.1.2", "RFC 8725")
 @pytest.mark.parametrize("algorithm", ["EdDSA", "ES256", "RS256"])
 def test_a_public_key_is_no_secret_for_hs256(make_app, make_client, algorithm):
     client = make_client(JWT_ALGORITHM=algorithm).signed_in("ada")
@@ -206,7 +206,7 @@ def own_jwk(key):
 
 @one_database
 @one_client
-@pytest.mark.asvs("9.1.3")
+@pytest.mark.asvs("9.1.3", "RFC 8725")
 @pytest.mark.parametrize("kid", ["own", "mine", ABSENT])
 @pytest.mark.parametrize("member", ["jwk", "jku", "x5u", "x5c"])
 def test_a_key_that_a_token_brings_along_is_not_believed(signed_in, forger, canary, member, kid):
@@ -232,6 +232,7 @@ def test_a_key_id_is_only_compared(signed_in, forger, kid):
 @pytest.mark.parametrize(
     "typ", [ABSENT, None, "", "JWT", "jwt", "rt+jwt", "at+jwt ", "AT+JWT", ["at+jwt"], 1, "id+jwt"]
 )
+@pytest.mark.asvs("RFC 8725")
 def test_the_type_in_the_header_is_exactly_that_of_an_access_token(signed_in, forger, typ):
     assert shown(signed_in, forger.with_header(typ=typ)) == REFUSED
 
@@ -280,13 +281,14 @@ def test_clocks_may_differ_by_a_few_seconds(signed_in, forger):
 @one_client
 @pytest.mark.parametrize("name", ["iss", "aud", "sub", "iat", "exp", "jti", "sid"])
 @pytest.mark.parametrize("value", [ABSENT, None, [], {}, True, 1.5])
+@pytest.mark.asvs("RFC 9068")
 def test_every_claim_is_there_and_of_its_type(signed_in, forger, name, value):
     assert shown(signed_in, forger.with_claims(**{name: value})) == REFUSED
 
 
 @one_database
 @one_client
-@pytest.mark.asvs("9.2.3")
+@pytest.mark.asvs("9.2.3", "RFC 8725")
 @pytest.mark.parametrize("aud", ["gatehous", "gatehouse2", "Gatehouse", "*", "", ["gatehouse"], ["gatehouse", "x"], 1])
 def test_the_audience_is_exactly_ours(signed_in, forger, aud):
     assert shown(signed_in, forger.with_claims(aud=aud)) == REFUSED
@@ -294,7 +296,7 @@ def test_the_audience_is_exactly_ours(signed_in, forger, aud):
 
 @one_database
 @one_client
-@pytest.mark.asvs("9.2.3")
+@pytest.mark.asvs("9.2.3", "RFC 8725")
 @pytest.mark.parametrize(
     "change",
     [
@@ -312,6 +314,7 @@ def test_the_issuer_is_exactly_ours(signed_in, forger, change):
 @one_database
 @one_client
 @pytest.mark.parametrize("sub", [1, "", "ada", "1.0", "-1", " 1", ["1"], "1e3", "\u0661", "9" * 5000])
+@pytest.mark.asvs("RFC 8725")
 def test_the_subject_is_the_id_of_a_person_as_text(signed_in, forger, sub):
     assert shown(signed_in, forger.with_claims(sub=sub)) == REFUSED
 
@@ -319,6 +322,7 @@ def test_the_subject_is_the_id_of_a_person_as_text(signed_in, forger, sub):
 @one_database
 @one_client
 @pytest.mark.parametrize("use", ["refresh", "id", "", ABSENT, None, 1, ["access"], "ACCESS"])
+@pytest.mark.asvs("RFC 9068")
 def test_the_use_in_the_claims_is_exactly_access(signed_in, forger, use):
     assert shown(signed_in, forger.with_claims(type=use)) == REFUSED
 
@@ -419,6 +423,7 @@ def test_every_route_refuses_what_is_no_token(app, signed_in, token):
 
 @one_database
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR", "Bearer "])
+@pytest.mark.asvs("RFC 6750")
 def test_the_scheme_is_compared_without_case(bearer, scheme):
     token = bearer.signed_in("ada").access_token
     assert bearer.get("/auth/protected", headers={"Authorization": f"{scheme} {token}"}).status == 200
@@ -434,6 +439,7 @@ def test_anything_but_a_bearer_token_is_none(bearer, header):
 
 
 @one_database
+@pytest.mark.asvs("RFC 6750")
 def test_a_refusal_says_what_is_wrong_in_the_challenge(signed_in):
     thief = signed_in.copy()
     thief.access_token = "x.y.z"
@@ -516,6 +522,7 @@ def published_kids(client):
     return [key["kid"] for key in client.get("/.well-known/jwks.json").json["keys"]]
 
 
+@pytest.mark.asvs("RFC 7517")
 def test_a_rotation_publishes_the_new_key_before_it_signs(app, signed_in, clock, reloading):
     old = header_of(signed_in.access_token)["kid"]
     new = rotate(app)
@@ -583,6 +590,7 @@ def test_keys_outlive_a_change_of_the_secret_key_that_names_the_earlier_one(make
     assert shown(renewed, signed_in.access_token) == {(200, None)}
 
 
+@pytest.mark.asvs("RFC 7517")
 def test_the_id_of_a_key_is_its_thumbprint(bearer):
     (key,) = bearer.get("/.well-known/jwks.json").json["keys"]
     members = json.dumps({name: key[name] for name in ("crv", "kty", "x")}, sort_keys=True, separators=(",", ":"))

@@ -25,6 +25,12 @@ class Health(Answer):
     status: str
 
 
+class Figures(Answer):
+    """Numbers as Prometheus reads them."""
+
+    media_type = "text/plain"
+
+
 @endpoint(bp, "GET", "/healthz", returns=Health)
 def healthz() -> dict[str, Any]:
     """Alive: the process answers. No store is asked."""
@@ -38,7 +44,7 @@ def readyz() -> dict[str, Any]:
     return {"status": "ready"}
 
 
-@endpoint(bp, "GET", "/metrics", errors=(NotFound,))
+@endpoint(bp, "GET", "/metrics", returns=Figures, errors=(NotFound,))
 def figures() -> Response:
     """What was counted, in the text format of Prometheus, of all workers of this server. For others it is not there."""
     if not _may_read_figures():

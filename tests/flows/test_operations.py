@@ -34,12 +34,14 @@ def test_the_key_set_verifies_a_token_without_asking_the_service(client):
     assert claims["preferred_username"] == "ada"
 
 
+@pytest.mark.asvs("RFC 7517")
 def test_the_key_set_holds_public_members_only(bearer):
     (key,) = bearer.get("/.well-known/jwks.json").json["keys"]
     assert key.keys() == {"kty", "crv", "x", "kid", "use", "alg"}
     assert (key["kty"], key["crv"], key["use"], key["alg"]) == ("OKP", "Ed25519", "sig", "EdDSA")
 
 
+@pytest.mark.asvs("RFC 7517")
 def test_the_key_set_may_be_kept_for_a_minute_and_revalidated(bearer):
     answer = bearer.get("/.well-known/jwks.json")
     assert answer.headers["Cache-Control"] == "public, max-age=60"

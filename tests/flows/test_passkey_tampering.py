@@ -194,6 +194,7 @@ def refused_assertion(answer):
 
 @bearer_only
 @pytest.mark.parametrize("tampering", REGISTRATIONS.values(), ids=REGISTRATIONS)
+@pytest.mark.asvs("WebAuthn L3")
 def test_a_tampered_registration_is_refused(client, tampering):
     options = creation(verified(client))
     assert refused_registration(register(client, Authenticator().create(options, tampering)))
@@ -203,6 +204,7 @@ def test_a_tampered_registration_is_refused(client, tampering):
 
 @bearer_only
 @pytest.mark.parametrize("tampering", ASSERTIONS.values(), ids=ASSERTIONS)
+@pytest.mark.asvs("WebAuthn L3")
 def test_a_tampered_assertion_is_refused(client, authenticator, tampering):
     assert refused_assertion(sign_in(client.another(), authenticator.get(request(client), tampering)))
     assert sign_in(client.another(), authenticator.get(request(client))).status == 200

@@ -42,7 +42,7 @@ def test_the_access_token_before_stays_valid_until_it_expires(client):
     assert before.get("/auth/protected").status == 200
 
 
-@pytest.mark.asvs("10.4.5")
+@pytest.mark.asvs("10.4.5", "RFC 9700")
 @pytest.mark.parametrize("grace", [0, 10])
 def test_a_replay_ends_the_session(make_client, clock, grace):
     client = make_client(REFRESH_GRACE_SECONDS=grace).signed_in("ada")
@@ -118,7 +118,7 @@ def test_storage_does_not_grow_with_rotations(client, app):
     assert len(rows(app, AuditEvent)) == 2
 
 
-@pytest.mark.asvs("7.3.1")
+@pytest.mark.asvs("7.3.1", "RFC 9700")
 def test_an_idle_session_ends(make_client, clock):
     client = make_client(SESSION_IDLE_SECONDS=600).signed_in("ada")
     clock.shift(590)

@@ -34,10 +34,12 @@ def test_counter_codes_are_those_of_rfc_4226(vector):
 
 
 @pytest.mark.parametrize("vector", VECTORS["rfc6238_sha1"], ids=lambda vector: vector["code"])
+@pytest.mark.asvs("RFC 6238")
 def test_time_codes_are_those_of_rfc_6238(vector):
     assert pyotp.TOTP(VECTORS["secret_base32"], digits=8).at(vector["time"]) == vector["code"]
 
 
+@pytest.mark.asvs("RFC 6238")
 def test_enrolling_shows_a_secret_of_160_bits_and_what_an_app_scans(client):
     answer = enroll(verified(client))
     parsed = pyotp.parse_uri(answer.json["otpauth_uri"])
@@ -154,7 +156,7 @@ def test_the_code_that_confirmed_is_no_code_of_the_first_sign_in(client):
     assert verify(other, begin(other), app.code(1)).status == 200
 
 
-@pytest.mark.asvs("6.5.1")
+@pytest.mark.asvs("6.5.1", "RFC 6238")
 @pytest.mark.parametrize("written", ["{0}", " {0} ", "{1} {2}", "{1}-{2}"])
 def test_a_code_is_used_once_however_it_is_written(client, written):
     app = App.enrolled(verified(client))
@@ -173,7 +175,7 @@ def test_an_older_step_after_a_newer_is_refused(client, clock):
     assert verify(client, begin(client), now).code == "code_invalid"
 
 
-@pytest.mark.asvs("6.5.5")
+@pytest.mark.asvs("6.5.5", "RFC 6238")
 @pytest.mark.parametrize(("steps", "status"), [(-2, 401), (-1, 200), (0, 200), (1, 200), (2, 401)])
 def test_a_clock_may_be_one_step_off(client, clock, steps, status):
     app = App.enrolled(verified(client))
