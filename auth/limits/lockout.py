@@ -58,20 +58,22 @@ def _subject(account: Account | None, identifier: str) -> str:
 
 def _locked(account: Account | None, subject: str, time: datetime) -> AccountLocked:
     """The refusal, with the event when it is the first."""
-    first = database.alone(_telling, {"asked": subject})
-    last_guess_at = (first or database.execute(_reading, {"asked": subject}).one()).last_guess_at
-    wait = last_guess_at + WINDOW - time
-    refusal = AccountLocked(retry_after=math.ceil((wait if wait > timedelta(0) else WINDOW).total_seconds()))
+    row = database.execute(_reading, {"asked": subject}).first()
+    first = row is not None and row.guesses < TOLD and database.alone(_telling, {"asked": subject}) is not None
+    left = row.last_guess_at + WINDOW - time if row else timedelta(seconds=1)
+    # After a hundred in a row time alone does not help: the answer is the same, and says nothing of it.
+    wait = left if left > timedelta(0) else WINDOW
+    refusal = AccountLocked(retry_after=math.ceil(wait.total_seconds()))
     return refusal.recorded("account.locked", user_id=account.id if account else None) if first else refusal
 
 
+_reading = select(Attempt.guesses, Attempt.last_guess_at).where(Attempt.subject == bindparam("asked"))
 _telling = (
     update(Attempt)
     .where(Attempt.subject == bindparam("asked"), Attempt.guesses < TOLD)
     .values(guesses=TOLD)
-    .returning(Attempt.last_guess_at)
+    .returning(Attempt.subject)
 )
-_reading = select(Attempt.last_guess_at).where(Attempt.subject == bindparam("asked"))
 
 
 def _counting(insert: Any) -> Any:
