@@ -145,7 +145,13 @@ class Settings(BaseSettings):
     @field_validator("verify_path", "reset_path", "magic_link_path", "confirm_email_path", "not_me_path")
     @classmethod
     def _paths_are_plain(cls, value: str) -> str:
-        if not value.startswith("/") or not value.isascii() or not value.isprintable() or set(value) & set(" #"):
+        if (
+            not value.startswith("/")
+            or value.startswith("//")
+            or not value.isascii()
+            or not value.isprintable()
+            or set(value) & set(" #")
+        ):
             raise ValueError("must be a path that begins with / and has no #")
         return value
 
