@@ -21,6 +21,7 @@ from tests.conftest import PROGRAMS
 from tests.support import chromium
 from tests.support.databases import Databases
 from tests.support.devtools import Browser, Tab
+from tests.support.processes import free_port
 from tests.support.run import Run
 from tests.support.service import Service
 from tests.support.site import Site, is_here
@@ -29,10 +30,11 @@ PATHS = {"/passkeys/": chromium.HERE / "node_modules/@simplewebauthn/browser/esm
 
 
 @pytest.fixture(scope="session")
-def _browser(run: Run) -> Iterator[Browser]:
-    browser = Browser(run, chromium.find())
-    yield browser
-    browser.stop()
+def browser(run: Run) -> Iterator[Browser]:
+    """One browser for all tests of the run."""
+    running = Browser(run, chromium.find())
+    yield running
+    running.stop()
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +50,16 @@ def front() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def _running(run: Run, databases: Databases, front: str) -> Iterator[Service]:
-    allowed = {"CORS_ORIGINS": front, "PASSKEY_ORIGINS": front, "SERVICE_NAME": "Tea & <b>Biscuits</b>"}
-    running = Service(run, databases.new("sqlite"), allowed)
+    port = free_port()
+    origins = f"{front},http://localhost:{port}"
+    settings = {
+        "PORT": port,
+        "CORS_ORIGINS": origins,
+        "PASSKEY_ORIGINS": origins,
+        "SERVICE_NAME": "Tea & <b>Biscuits</b>",
+        "SMS_URL": f"file://{run.new_folder('texts')}",
+    }
+    running = Service(run, databases.new("sqlite"), settings)
     yield running
     running.close()
 
@@ -62,12 +72,12 @@ def site(request: pytest.FixtureRequest, _running: Service, fresh_name: Callable
 
 
 @pytest.fixture
-def make_tab(_browser: Browser) -> Iterator[Callable[..., Tab]]:
+def make_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
     """Tabs that are looked at when the test is over."""
     with ExitStack() as ends:
 
         def make(*languages: str) -> Tab:
-            made = _browser.tab(*languages)
+            made = browser.tab(*languages)
             ends.callback(made.close)
             ends.callback(_check, made)
             return made

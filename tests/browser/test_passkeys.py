@@ -4,21 +4,6 @@ import pytest
 
 from tests.support.clients import PASSWORD
 
-PLATFORM = {
-    "protocol": "ctap2",
-    "transport": "internal",
-    "hasResidentKey": True,
-    "hasUserVerification": True,
-    "isUserVerified": True,
-    "automaticPresenceSimulation": True,
-}
-
-
-def authenticator(tab):
-    """Give the person's device an authenticator that consents to everything; its id."""
-    tab.call("WebAuthn.enable")
-    return tab.call("WebAuthn.addVirtualAuthenticator", options=PLATFORM)["authenticatorId"]
-
 
 def sign_in(tab, person):
     tab.type("#identifier", person.name)
@@ -39,7 +24,7 @@ def address(front, site):
 @pytest.fixture
 def registered(tab, site, address):
     """Somebody who has just added a passkey to their account, on the page that is open."""
-    authenticator(tab)
+    tab.add_authenticator()
     person = site.person(verified=True)
     tab.open(address)
     sign_in(tab, person)
@@ -81,6 +66,15 @@ def test_a_passkey_is_offered_beside_the_name_field(tab, registered, address):
     tab.open(f"{address}&autofill")
     tab.sees("Signed in with a passkey")
     is_(tab, registered)
+
+
+def test_a_passkey_is_the_second_factor_after_a_magic_link_on_the_page_of_the_service(tab, site, registered):
+    """Passkeys belong to a name, so the page is opened at the name of this machine and not at its address."""
+    tab.call("Network.clearBrowserCookies")
+    tab.open(site.ask(registered, "magic-link").link.replace(site.url, site.local_url))
+    tab.click("button[type=submit]")
+    tab.click("button.second")
+    tab.sees(f"You are signed in as {registered.name}.")
 
 
 def test_a_passkey_is_not_registered_twice_on_one_device(tab, registered):

@@ -31,6 +31,26 @@ ARGUMENTS = (
 DOMAINS = ("Page", "Runtime", "Network", "Log", "Audits")
 GONE = ("Execution context was destroyed", "Cannot find context", "Inspected target navigated", "uniqueContextId")
 ANSWER_SECONDS = 60
+PLATFORM = {
+    "protocol": "ctap2",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "automaticPresenceSimulation": True,
+}
+# Where to click on an element: in the middle of its first line. Null as long as a click there would not reach it.
+POINT = """
+(selector) => {
+  const found = document.querySelector(selector);
+  if (!found || found.disabled) return null;
+  found.scrollIntoView({ block: "center" });
+  const [line] = found.getClientRects();
+  if (!line) return null;
+  const point = { x: line.x + line.width / 2, y: line.y + line.height / 2 };
+  return found.contains(document.elementFromPoint(point.x, point.y)) ? point : null;
+}
+"""
 
 
 class Refused(Exception):
@@ -131,16 +151,8 @@ class Tab:
         self.wait(f"document.body?.innerText.includes({json.dumps(text)})")
 
     def click(self, selector: str) -> None:
-        """Click in the middle of the first element that the selector finds, once it is there and can be clicked."""
-        point = self.wait(
-            f"""(() => {{
-                const found = document.querySelector({json.dumps(selector)});
-                if (!found || found.disabled) return null;
-                found.scrollIntoView({{ block: "center" }});
-                const box = found.getBoundingClientRect();
-                return box.width ? {{ x: box.x + box.width / 2, y: box.y + box.height / 2 }} : null;
-            }})()"""
-        )
+        """Click on the first element that the selector finds, once it is there, enabled, and not behind another."""
+        point = self.wait(f"({POINT})({json.dumps(selector)})")
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **point)
 
@@ -161,6 +173,21 @@ class Tab:
         self._browser.call(
             "Browser.grantPermissions", permissions=list(permissions), origin=at, browserContextId=self._context
         )
+
+    def add_authenticator(self) -> None:
+        """Give the person's device an authenticator for passkeys, which consents to everything."""
+        self.call("WebAuthn.enable")
+        self.call("WebAuthn.addVirtualAuthenticator", options=PLATFORM)
+
+    def instead(self, script: str) -> None:
+        """Run a script before those of every page that is opened from now on."""
+        self.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+
+    def looks(self, *, width: int, scheme: str = "light") -> None:
+        """Show pages in a window of this width, light or dark."""
+        size = {"width": width, "height": 700, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def go_offline(self, offline: bool = True) -> None:
         """Lose the connection, or have it back."""

@@ -18,7 +18,7 @@ class Service:
         self._run = run
         self.database = database
         self.folder = run.new_folder("service")
-        self.port = free_port()
+        self.port = settings.get("PORT") or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = {
             "APP_ENV": "development",

@@ -46,6 +46,11 @@ class Person:
         return f"{self.name}@example.net"
 
     @property
+    def phone(self) -> str:
+        """The number of their phone."""
+        return f"+4930123{int(self.name.rpartition('-')[2]):05}"
+
+    @property
     def account(self) -> dict[str, object]:
         """What the service says of them."""
         return self.client.get("/auth/me").json
@@ -91,6 +96,18 @@ class Site:
             return next((letter for letter in mine if f"/pages/{page}#token=" in letter.text), None)
 
         return wait_until(arrived, f"a letter to {to} with a link to the page {page}")
+
+    def texted(self, number: str) -> str:
+        """The code in the message that a phone has got."""
+        folder = Path(str(self.service.settings["SMS_URL"]).removeprefix("file://"))
+
+        def arrived() -> Path | None:
+            return next((file for file in folder.glob("*.txt") if file.read_text().startswith(f"{number}\n")), None)
+
+        message: Path = wait_until(arrived, f"a message to {number}")
+        code = message.read_text().split()[1]
+        message.unlink()
+        return code
 
     def redeem(self, page: str, token: str, **more: str) -> Answer:
         """Redeem the secret of a letter as a program would."""

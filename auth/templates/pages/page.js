@@ -266,7 +266,9 @@ function complain(form, text, input = null) {
 
 // The sentence in the person's language, the number that the service named in its place; or the service's own.
 function sentence(code, message) {
-  return Object.hasOwn(words.problems, code) ? fill(words.problems[code], message.match(/\d+/)?.[0]) : message;
+  return Object.hasOwn(words.problems, code)
+    ? fill(words.problems[code], message.match(/\d+/)?.[0])
+    : message.replace(/[^.!?]$/, "$&.");
 }
 
 function fill(text, value) {
