@@ -18,11 +18,17 @@ NO_STORE = ("Cache-Control", "no-store")
 
 
 class JsonAnswer(Response):
-    """An answer whose headers are complete when it is made."""
+    """A JSON answer that is whole when it is made: nothing is completed, streamed or closed when it is sent."""
 
-    def get_wsgi_headers(self, environ: Any) -> Headers:
-        """The headers as they are: the length is set with the body, and there is no Location to complete."""
-        return self.headers
+    def __init__(self, members: Any, status: int, content_type: str = JSON) -> None:
+        body = orjson.dumps(members)
+        head = [NO_STORE, ("Content-Type", content_type), ("Content-Length", str(len(body)))]
+        super().__init__([body], status, Headers(head))
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        """Send the head as it is, and the body unless only the head was asked for (RFC 9110 section 9.3.2)."""
+        start_response(self.status, self.headers.to_wsgi_list())
+        return () if environ["REQUEST_METHOD"] == "HEAD" else self.response
 
 
 class NoContent(Response):
@@ -36,7 +42,7 @@ def render(answer: Any, status: int, by_cookie: bool) -> Response:
     """The HTTP answer for what a view returned."""
     if isinstance(answer, Tokens):
         members = transport.body_of(answer, by_cookie)
-        response = _json(members, status)
+        response = JsonAnswer(members, status)
         if by_cookie:
             transport.set_cookies(response, answer, members["csrf_token"])
         elif answer.device:
@@ -46,21 +52,17 @@ def render(answer: Any, status: int, by_cookie: bool) -> Response:
         return answer
     if answer is None:
         return NoContent(headers=[NO_STORE])
-    return _json(answer.model_dump(mode="json") if isinstance(answer, BaseModel) else answer, status)
-
-
-def _json(members: Any, status: int, content_type: str = JSON) -> Response:
-    return JsonAnswer(orjson.dumps(members), status, [NO_STORE], content_type=content_type)
+    return JsonAnswer(answer.model_dump(mode="json") if isinstance(answer, BaseModel) else answer, status)
 
 
 def accepted(message: str) -> Response:
     """202: what was asked for is done when nobody waits for it any more."""
-    return _json({"message": message}, 202)
+    return JsonAnswer({"message": message}, 202)
 
 
 def attachment(members: Any, name: str) -> Response:
     """A JSON document to be kept as a file."""
-    response = _json(members, 200)
+    response = JsonAnswer(members, 200)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
@@ -75,7 +77,7 @@ def cacheable(body: bytes, content_type: str, cache_control: str) -> Response:
 
 def problem_answer(problem: Problem) -> Response:
     """The problem document, with the headers that its status wants."""
-    response = _json(problem.body(events.request_id()), problem.status, PROBLEM_JSON)
+    response = JsonAnswer(problem.body(events.request_id()), problem.status, PROBLEM_JSON)
     if problem.status == 401:
         response.headers["WWW-Authenticate"] = _challenge(problem)
     if problem.retry_after is not None:

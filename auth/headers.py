@@ -54,7 +54,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         def start(status: str, headers: Headers, *exc_info: Any) -> Any:
             headers += always
             headers.append(("X-Request-Id", request_id))
-            if not any(name == POLICY for name, _ in headers):
+            if POLICY not in dict(headers):
                 headers.append(API_POLICY)
             if origins:
                 headers += _cors(environ, origins)
