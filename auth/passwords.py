@@ -41,14 +41,14 @@ def check(account: Account | None, identifier: str, password: str) -> Account:
     The guess is paid for first, once there is a place to hash in: a refused request costs the person no guess. Unknown
     and known people cost the same statements and the same work.
     """
-    stored = account.password_hash if account else UNUSABLE
+    stored, rounds = account.password_hash if account else UNUSABLE, settings().bcrypt_rounds
     with hashing.place() as run:
         limits.count_guess(account, identifier)
         database.release()
-        right = run(_compare, _prehash(password), stored, settings().bcrypt_rounds)
+        right = run(_compare, _prehash(password), stored, rounds)
     if account is None or not right:
         raise InvalidCredentials().recorded("login.failed", user_id=account.id if account else None, reason="password")
-    return _renewed(account, password) if _cost(stored) < settings().bcrypt_rounds else account
+    return _renewed(account, password) if int(stored.split("$")[2]) < rounds else account
 
 
 def check_policy(password: str, username: str, email: str, *, field: str = "password") -> None:
@@ -77,13 +77,9 @@ def _compare(prehashed: bytes, stored: str, rounds: int) -> bool:
     """
     usable = stored != UNUSABLE
     right = usable and bcrypt.checkpw(prehashed, stored.encode())
-    for cost in range(_cost(stored), rounds) if usable else (rounds,):
+    for cost in range(int(stored.split("$")[2]), rounds) if usable else (rounds,):
         bcrypt.checkpw(prehashed, NOBODYS_HASH.format(rounds=cost).encode())
     return right
-
-
-def _cost(stored: str) -> int:
-    return int(stored.split("$")[2])
 
 
 def _renewed(account: Account, password: str) -> Account:

@@ -16,7 +16,7 @@ def begin(app: Flask) -> None:
     In production the tables are migrated by `python app.py` or `flask db upgrade`, before anything serves.
     """
     command = click.get_current_context(silent=True)
-    if command is not None and command.find_object(ScriptInfo) and command.info_name != "run":
+    if command is not None and command.find_object(ScriptInfo) is not None and command.info_name != "run":
         return
     with app.app_context():
         if not settings().production:

@@ -23,6 +23,7 @@ from auth.problems import (
     TokenReused,
     TokenRevoked,
 )
+from auth.tokens import ACCESS, REFRESH
 from auth.users import Account
 from config import settings
 from models import Session, now
@@ -191,11 +192,12 @@ def _end(why: str, *which: Any) -> int:
 
 
 def _tokens(account: Account, row: Any, device: str = "") -> Tokens:
-    issued, sid = row["rotated_at"], row["id"]
+    sid, generation = row["id"], row["generation"]
     expires = min(row["idle_expires_at"], row["expires_at"])
     left = int((expires - now()).total_seconds())
     lifetime = max(1, min(settings().access_token_seconds, left))
     claims = {
+        "jti": crypto.random_id(),
         "sid": sid,
         "auth_time": int(row["auth_time"].timestamp()),
         "amr": row["amr"].split(),
@@ -206,9 +208,17 @@ def _tokens(account: Account, row: Any, device: str = "") -> Tokens:
     governed = settings().mfa_policy != "optional"
     if row["enrol_only"] or (governed and enrolled.lacking(account, row["acr"], row["auth_time"])):
         claims |= tokens.ENROL_ONLY
+    # Nothing in it is random: made again for the same generation, it is the same token.
+    successor = {
+        "jti": f"{sid}.{generation}",
+        "sid": sid,
+        "generation": generation,
+        "iat": int(row["rotated_at"].timestamp()),
+        "exp": int(expires.timestamp()),
+    }
     return Tokens(
-        access=tokens.mint_access(account.id, lifetime, claims),
-        refresh=tokens.mint_refresh(account.id, sid, row["generation"], issued, expires),
+        access=tokens.mint(ACCESS, account.id, lifetime, claims),
+        refresh=tokens.mint(REFRESH, account.id, left, successor),
         expires_in=lifetime,
         refresh_expires_in=left,
         session_id=sid,

@@ -16,7 +16,7 @@ from jwt import ExpiredSignatureError, InvalidTokenError, get_unverified_header
 from jwt.exceptions import PyJWTError
 from jwt.utils import base64url_decode, base64url_encode
 
-from auth import crypto, keys
+from auth import keys
 from auth.problems import TokenExpired, TokenInvalid
 from config import Settings, settings
 
@@ -75,28 +75,17 @@ class Verified:
         self.claims[token] = claims
 
 
-def mint_access(user_id: int, lifetime: int, claims: Claims) -> str:
-    """An access token for so many seconds; `claims` are sid, auth_time, amr, acr, names and roles."""
-    token: str = create_access_token(
+def mint(use: str, user_id: int, lifetime: int, claims: Claims) -> str:
+    """A signed token for one use and so many seconds; `claims` come on top of the registered ones and win over them."""
+    # The key is chosen once: what the header names is what signs, although keys may rotate meanwhile.
+    g.signing_key = key = keys.current().signing
+    create = create_access_token if use == ACCESS else create_refresh_token
+    token: str = create(
         str(user_id),
         expires_delta=timedelta(seconds=lifetime),
-        additional_claims={**claims, "jti": crypto.random_id()},
-        additional_headers=_headers(ACCESS),
+        additional_claims=claims,
+        additional_headers={"typ": TYP[use], "kid": key.kid},
     )
-    return token
-
-
-def mint_refresh(user_id: int, sid: str, generation: int, issued: datetime, expires: datetime) -> str:
-    """The refresh token of one generation of a session: made again, it is the same token with the same `jti`."""
-    claims = {
-        "jti": f"{sid}.{generation}",
-        "sid": sid,
-        "generation": generation,
-        "iat": int(issued.timestamp()),
-        "exp": int(expires.timestamp()),
-    }
-    headers = _headers(REFRESH)
-    token: str = create_refresh_token(str(user_id), additional_claims=claims, additional_headers=headers)
     return token
 
 
@@ -172,12 +161,6 @@ def init_app(app: Flask, chosen: Settings) -> None:
     manager.encode_key_loader(lambda _identity: g.signing_key.private)
     manager.decode_key_loader(_decode_key)
     app.extensions["gatehouse.tokens"] = Verified()
-
-
-def _headers(use: str) -> dict[str, str]:
-    # The key is chosen once a token: what the header names is what signs, although keys may rotate meanwhile.
-    g.signing_key = keys.current().signing
-    return {"typ": TYP[use], "kid": g.signing_key.kid}
 
 
 def _decode_key(header: dict[str, Any], claims: Claims) -> Any:

@@ -44,7 +44,7 @@ _by_email = _account.where(User.email_key == bindparam("wanted"))
 
 def find(identifier: str) -> Account | None:
     """The account with this username or address; a username cannot look like an address, so one statement knows."""
-    return find_by_email(identifier) if "@" in identifier else find_by_username(identifier)
+    return _one(_by_email if "@" in identifier else _by_username, fields.key(identifier))
 
 
 def find_by_email(email: str) -> Account | None:
@@ -59,10 +59,11 @@ def find_by_username(username: str) -> Account | None:
 
 def get(user_id: int) -> Account | None:
     """The account with this id."""
-    return _one(_by_id, user_id)
+    row = database.execute(_by_id, {"wanted": user_id}).first()
+    return Account._make(row) if row else None
 
 
-def _one(statement: Select[Any], wanted: str | int) -> Account | None:
+def _one(statement: Select[Any], wanted: str) -> Account | None:
     row = database.execute(statement, {"wanted": wanted}).first()
     return Account._make(row) if row else None
 
