@@ -51,7 +51,8 @@ def _purge(ids: Select[Any]) -> bool:
     table = key.table
     for _ in range(BATCHES):
         with database.apart():
-            removed = database.execute(delete(table).where(table.c[key.name].in_(ids.limit(BATCH)))).rowcount
+            batch = ids.limit(BATCH).with_for_update(skip_locked=True)
+            removed = database.execute(delete(table).where(table.c[key.name].in_(batch))).rowcount
         if removed < BATCH:
             return False
     return True
