@@ -128,7 +128,7 @@ def _guard(told: Endpoint) -> bool:
         keys.current()
     if told.auth is None:
         by_cookie = transport.wants_cookies()
-        if by_cookie:
+        if by_cookie and told.method != "GET":
             transport.check_origin()
         return by_cookie
     location = _authenticate(told.auth, told.enrolling)

@@ -1,7 +1,6 @@
 """Which problems a route can answer: those it was declared with, and those that the door adds to it."""
 
 from auth.endpoint import Endpoint
-from auth.fields import TokensAnswer
 from auth.problems import (
     CsrfFailed,
     EnrolmentRequired,
@@ -55,7 +54,7 @@ def _by_input(told: Endpoint) -> list[type[Problem]]:
 
 def _by_guard(told: Endpoint) -> list[type[Problem]]:
     found: list[type[Problem]] = []
-    if told.method not in SAFE_METHODS and (told.auth is not None or told.returns is TokensAnswer):
+    if told.method not in SAFE_METHODS:
         found.append(CsrfFailed)
     if told.auth in ENROLLED and not told.enrolling:
         found.append(EnrolmentRequired)

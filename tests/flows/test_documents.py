@@ -46,3 +46,12 @@ def test_the_page_may_load_and_evaluate_nothing_from_elsewhere(bearer):
 @pytest.mark.parametrize("name", ["redoc.js", "..%2f__init__.py", "page.html%00", "%2e%2e"])
 def test_no_other_file_is_served(bearer, name):
     assert bearer.get(f"/docs/{name}").code == "not_found"
+
+
+def test_the_document_is_read_by_pages_of_any_origin_and_transport(cookie):
+    assert cookie.get("/openapi.json", headers={"Origin": "https://elsewhere.example"}).status == 200
+
+
+def test_a_registration_from_a_page_of_another_origin_is_refused_as_documented(cookie):
+    foreign = {"Origin": "https://elsewhere.example"}
+    assert cookie.post("/auth/register", {}, headers=foreign).code == "csrf_failed"
