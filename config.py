@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from flask import current_app
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent
@@ -178,18 +178,26 @@ class Settings(BaseSettings):
                 raise ValueError("each must be an exact origin such as https://app.example.com, never a wildcard")
         return value
 
-    @model_validator(mode="after")
-    def _refuse_unsafe_production(self) -> Self:
-        if self.app_env == "production" and (unsafe := _unsafe(self)):
-            raise ValueError("; ".join(unsafe))
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _name_every_fault(cls, values: dict[str, Any], handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """A value that cannot be read shall not hide what else is wrong: that is looked for among those that can."""
+        try:
+            made, faults = handler(values), []
+        except ValidationError as error:
+            unreadable = {problem["loc"][0] for problem in error.errors()}
+            made = handler({name: value for name, value in values.items() if name not in unreadable})
+            faults = _faults(error)
+        faults += _unsafe(made) if made.production else []
+        faults += [f"PASSKEY_ORIGINS holds {origin}, which is not of RP_ID" for origin in made.foreign_origins]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return made
 
-    @model_validator(mode="after")
-    def _passkeys_belong_to_their_origins(self) -> Self:
-        foreign = [origin for origin in self.passkey_origins if not self._is_of_relying_party(origin)]
-        if foreign:
-            raise ValueError(f"PASSKEY_ORIGINS holds {foreign[0]}, which is not of the domain {self.relying_party}")
-        return self
+    @property
+    def foreign_origins(self) -> list[str]:
+        """Origins that may not use the domain of the passkeys."""
+        return [origin for origin in self.passkey_origins if not self._is_of_relying_party(origin)]
 
     @property
     def relying_party(self) -> str:
@@ -268,7 +276,7 @@ def load(config: Mapping[str, Any] | Settings | None = None) -> Settings:
     try:
         read = Settings() if config is None else _Given(**{name.lower(): value for name, value in config.items()})
     except ValidationError as error:
-        raise SettingsError(_sentence(error)) from None
+        raise SettingsError("Unsafe or wrong settings: " + "; ".join(_faults(error))) from None
     return read if read.secret_key else read.model_copy(update={"secret_key": _development_secret(read)})
 
 
@@ -280,7 +288,11 @@ def settings() -> Settings:
 
 def _unsafe(given: Settings) -> list[str]:
     https = {"PUBLIC_URL": given.public_url, "FRONTEND_URL": given.frontend_url}
-    unsafe = [f"{name} must be https" for name, url in https.items() if not url.startswith("https://")]
+    unsafe = [
+        f"{name} must be https, or cookies and links are open to the network"
+        for name, url in https.items()
+        if not url.startswith("https://")
+    ]
     if len(given.secret_key.encode()) < 32 or _guessable(given.secret_key):
         unsafe.append("SECRET_KEY must be at least 32 random bytes")
     if not given.rate_limits:
@@ -303,7 +315,7 @@ def _guessable(secret: str) -> bool:
     return len(set(secret)) < 12 or any(word in secret.lower() for word in EXAMPLE_SECRETS)
 
 
-def _sentence(error: ValidationError) -> str:
+def _faults(error: ValidationError) -> list[str]:
     lines = []
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
         name = ".".join(str(part) for part in problem["loc"]).upper()
@@ -311,7 +323,7 @@ def _sentence(error: ValidationError) -> str:
             "is not a setting" if problem["type"] == "extra_forbidden" else problem["msg"].removeprefix("Value error, ")
         )
         lines.append(f"{name}: {message}" if name else message)
-    return "Unsafe or wrong settings: " + "; ".join(lines)
+    return lines
 
 
 def _development_secret(read: Settings) -> str:
