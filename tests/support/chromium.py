@@ -10,6 +10,7 @@ import subprocess
 import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.support import node
 from tests.support.run import ROOT
@@ -58,18 +59,27 @@ def _packaged() -> Chromium:
 
 def _unpack(packed: Path, folder: Path) -> None:
     """Unpack beside the place where it belongs, so that it is there completely or not at all."""
-    unfinished = folder.with_name(f"{folder.name}-{os.getpid()}")
-    unfinished.mkdir()
-    names = {packed / f"{part}.tar.br": unfinished / f"{part}.tar" for part in PARTS}
-    names[packed / "chromium.br"] = unfinished / "chromium"
-    done = node.run(HERE / "unpack.mjs", *(str(name) for pair in names.items() for name in pair))
-    assert done.returncode == 0, done.stderr
-    for part, place in PARTS.items():
-        with tarfile.open(unfinished / f"{part}.tar") as archive:
-            archive.extractall(unfinished / place, filter="data")
-    (unfinished / "chromium").chmod(0o755)
-    (unfinished / "fonts" / "fonts.conf").write_text(FONTS.format(folder / "fonts"))
-    unfinished.rename(folder)
+    with TemporaryDirectory(dir=folder.parent, prefix=folder.name) as unfinished:
+        made = Path(unfinished, "made")
+        made.mkdir()
+        names = {packed / f"{part}.tar.br": Path(unfinished, part) for part in PARTS}
+        names[packed / "chromium.br"] = made / "chromium"
+        done = node.run(HERE / "unpack.mjs", *(str(name) for pair in names.items() for name in pair))
+        assert done.returncode == 0, done.stderr
+        for part, place in PARTS.items():
+            _extract(Path(unfinished, part), made / place)
+        (made / "chromium").chmod(0o755)
+        (made / "fonts" / "fonts.conf").write_text(FONTS.format(folder / "fonts"))
+        made.rename(folder)
+
+
+def _extract(file: Path, folder: Path) -> None:
+    """Only the files of an archive, which is all there is in these, and what every version of Python does alike."""
+    with tarfile.open(file) as archive:
+        for member in filter(tarfile.TarInfo.isfile, archive):
+            target = folder / member.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(archive.extractfile(member).read())
 
 
 def _of_this_machine() -> Chromium | None:
