@@ -28,6 +28,11 @@ def known(user_id: int) -> str | None:
     return device_id if crypto.proves(PURPOSE, f"{device_id}.{user_id}", proof) else None
 
 
+def id_of(token: str) -> str:
+    """The device that keeps this token."""
+    return token.partition(".")[0]
+
+
 def token(device_id: str, user_id: int) -> str:
     """What the device keeps."""
     return f"{device_id}.{crypto.keyed_hash(PURPOSE, f'{device_id}.{user_id}')}"

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from auth import crypto, database, devices, events, keys, revocations, session_rows, tokens, users
-from auth.factors import enrolled, pending
+from auth.factors import enrolled, pending, trust
 from auth.factors.enrolled import AAL1, AAL2
 from auth.factors.pending import Pending
 from auth.problems import (
@@ -56,12 +56,11 @@ def sign_in(
     asked here, on every pathway.
     """
     check_may_enter(account)
-    both = "mfa" in amr
-    if account.mfa_since is not None and not both:
+    both, device = "mfa" in amr, devices.known(account.id)
+    if account.mfa_since is not None and not both and (replaces or not trust.holds(account.id, device)):
         raise pending.demand(account, amr, replaces)
     time = now()
     ip, user_agent, _ = events.origin()
-    device_id = devices.known(account.id) or crypto.random_id()
     row: dict[str, Any] = {
         "id": crypto.random_id(),
         "user_id": account.id,
@@ -72,7 +71,7 @@ def sign_in(
         "factor": factor,
         "auth_time": at or time,
         "enrol_only": not both and settings().mfa_policy != "optional" and enrolled.demanded(account),
-        "device_id": device_id,
+        "device_id": device or crypto.random_id(),
         "ip": ip,
         "user_agent": user_agent,
         "created_at": time,
@@ -85,14 +84,20 @@ def sign_in(
     events.record("login.renewed" if replaces else "login.succeeded", account.id, row["id"], amr=amr)
     if replaces:
         revoke(replaces, "proven again", account.id)
-    return _tokens(account, row, devices.token(device_id, account.id))
+    return _tokens(account, row, devices.token(row["device_id"], account.id))
 
 
-def resume(waiting: Pending, account: Account, factor: str) -> Tokens:
-    """Begin the session that waited for its second factor, once; raises CodeInvalid and what sign_in raises."""
+def resume(waiting: Pending, account: Account, factor: str, trust_device: bool = False) -> Tokens:
+    """Begin the session that waited for its second factor, once; raises CodeInvalid and what sign_in raises.
+
+    With `trust_device` the device is not asked for a second factor again for a while.
+    """
     pending.finish(waiting)
     amr = list(dict.fromkeys([*waiting.amr, *enrolled.AMR[factor], "mfa"]))
-    return sign_in(account, amr, factor=factor, replaces=waiting.replaces, at=waiting.proven_at)
+    begun = sign_in(account, amr, factor=factor, replaces=waiting.replaces, at=waiting.proven_at)
+    if trust_device:
+        trust.begin(account.id, begun.device)
+    return begun
 
 
 def rotate(claims: dict[str, Any]) -> Tokens:
@@ -147,6 +152,7 @@ def revoke(sid: str, why: str, user_id: int | None = None) -> bool:
 def revoke_all(user_id: int, why: str, keep: str | None = None) -> int:
     """End every session of a person but `keep`, and every half-finished sign-in; how many sessions there were."""
     pending.void(user_id)
+    trust.forget_all(user_id)
     return _end(why, Session.user_id == user_id, Session.id != (keep or ""))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from auth import crypto, events, one_time
+from auth import crypto, devices, events, one_time
 from auth.factors import enrolled
 from auth.one_time import Held
 from auth.problems import CodeInvalid, MfaRequired
@@ -39,7 +39,8 @@ def demand(account: Account, amr: list[str], replaces: str | None) -> MfaRequire
     problem = MfaRequired(methods=enrolled.methods(account.id, amr), expires_in=int(LIFETIME.total_seconds()))
 
     def remember() -> None:
-        data: dict[str, Any] = {"amr": amr, "client": _client(), "replaces": replaces}
+        client = {"client": _program(), "device": devices.known(account.id)}
+        data: dict[str, Any] = {"amr": amr, "replaces": replaces, **client}
         made = one_time.issue(PURPOSE, LIFETIME, user_id=account.id, beside_others=True, **data)
         problem.extra["mfa_token"] = made.secret
 
@@ -68,13 +69,15 @@ def void(user_id: int) -> None:
 
 
 def _pending(held: Held | None) -> Pending:
-    if held is None or held.user_id is None or not crypto.same(held.data["client"], _client()):
+    if held is None or held.user_id is None:
         raise CodeInvalid
     data = held.data
+    if data["client"] != _program() or data["device"] not in (None, devices.known(held.user_id)):
+        raise CodeInvalid
     return Pending(held, held.user_id, data["amr"], held.created_at, data["replaces"])
 
 
-def _client() -> str:
-    """What tells one client from another and stays the same while its address changes."""
+def _program() -> str:
+    """What tells one client from another, beside the token of its device, and stays while its address changes."""
     _, user_agent, _ = events.origin()
     return crypto.keyed_hash("half-finished sign-in client", user_agent or "")

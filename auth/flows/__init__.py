@@ -30,6 +30,7 @@ from auth.flows import (
     sent_codes,
     sessions,
     totp,
+    trusted_devices,
     username_change,
 )
 
@@ -57,6 +58,7 @@ REGISTRY: tuple[Blueprint, ...] = (
     reauthenticate.bp,
     passkeys.bp,
     passkey_login.bp,
+    trusted_devices.bp,
     operations.bp,
     published.bp,
     documents.bp,

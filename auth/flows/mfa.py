@@ -16,11 +16,15 @@ bp = Blueprint("mfa", __name__)
 
 
 class Verification(Body):
-    """The second proof: the `mfa_token` of the answer `mfa_required`, and a code of one of its methods."""
+    """The second proof: the `mfa_token` of the answer `mfa_required`, and a code of one of its methods.
+
+    With `trust_device` this device is not asked for a second factor again for thirty days.
+    """
 
     mfa_token: Secret
     method: Literal["totp", "recovery_code", "sms", "email"]
     code: Code
+    trust_device: bool = False
 
 
 class AuthenticatorAnswer(Answer):
@@ -53,7 +57,7 @@ def verify_mfa(body: Verification) -> Tokens:
     if account is None:
         raise CodeInvalid
     proof.check(account, body.method, body.code, waiting.scope)
-    return sessions.resume(waiting, account, body.method)
+    return sessions.resume(waiting, account, body.method, body.trust_device)
 
 
 @endpoint(bp, "GET", "/auth/mfa", returns=Factors, auth="access", enrolling=True)

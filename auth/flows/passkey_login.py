@@ -28,6 +28,7 @@ class Assertion(Body):
 
     credential: Credential
     mfa_token: Secret | None = None
+    trust_device: bool = False
 
 
 @endpoint(
@@ -58,7 +59,7 @@ def verify_passkey_login(body: Assertion) -> Tokens:
     if account is None:
         raise CodeInvalid
     if waiting:
-        return sessions.resume(waiting, account, enrolled.PASSKEY)
+        return sessions.resume(waiting, account, enrolled.PASSKEY, body.trust_device)
     return sessions.sign_in(account, PASSKEY_ALONE, enrolled.PASSKEY)
 
 

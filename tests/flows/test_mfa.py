@@ -89,6 +89,13 @@ def test_it_is_bound_to_the_client(client):
     assert client.post("/auth/mfa/verify", body).status == 200
 
 
+def test_it_is_bound_to_the_device_that_is_known(client):
+    app = App.enrolled(verified(client))
+    mfa_token = begin(client)
+    assert verify(client.another(), mfa_token, app.code(1)).code == "code_invalid"
+    assert verify(client, mfa_token, app.code(1)).status == 200
+
+
 def test_several_devices_sign_in_at_the_same_time(client, clock):
     app = App.enrolled(verified(client))
     phone, laptop = client.another(), client.another()
@@ -151,7 +158,7 @@ def test_forty_parallel_guesses_buy_no_more_than_the_budget(client, race):
 @pytest.mark.asvs("6.5.1")
 def test_fifty_uses_of_one_sign_in_make_one_session(client, race):
     app = App.enrolled(verified(client))
-    mfa_token = begin(client)
+    mfa_token = begin(client.another())
     answers = race(50, lambda number: verify(client.another(), mfa_token, app.code(1)))
     statuses = [answer.status for answer in answers]
     assert statuses.count(200) == 1
@@ -160,7 +167,7 @@ def test_fifty_uses_of_one_sign_in_make_one_session(client, race):
 
 def test_one_sign_in_with_different_codes_at_once_makes_one_session(client, race):
     app = App.enrolled(verified(client))
-    mfa_token = begin(client)
+    mfa_token = begin(client.another())
     codes = app.recovery_codes[:5]
     answers = race(5, lambda number: verify(client.another(), mfa_token, codes[number], "recovery_code"))
     assert sorted(answer.status for answer in answers) == [200] + [401] * 4

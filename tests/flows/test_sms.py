@@ -206,7 +206,7 @@ def test_it_makes_a_session_fresh(client, phone):
 @pytest.mark.asvs("6.5.1")
 def test_fifty_uses_of_one_code_make_one_session(client, phone, race):
     enrolled(client, phone)
-    mfa_token = challenged(client, phone)
+    mfa_token = challenged(client.another(), phone)
     code = phone.code
     answers = race(50, lambda _: verify(client.another(), mfa_token, code, "sms"))
     statuses = [answer.status for answer in answers]

@@ -193,7 +193,10 @@ class Client:
 
 
 class BearerClient(Client):
-    """Keeps the tokens of the last answer and sends the access token in the Authorization header (RFC 6750)."""
+    """Keeps the tokens of the last answer and sends the access token in the Authorization header (RFC 6750).
+
+    The token of its device goes along, as an app would send it.
+    """
 
     kind = "bearer"
 
@@ -201,9 +204,11 @@ class BearerClient(Client):
         super().__init__(wire, address)
         self.access_token: str | None = None
         self.refresh_token: str | None = None
+        self.device_token: str | None = None
 
     def _credentials(self, method: str, path: str) -> dict[str, str | None]:
-        return {"Authorization": f"Bearer {self.access_token}" if self.access_token else None}
+        bearer = f"Bearer {self.access_token}" if self.access_token else None
+        return {"Authorization": bearer, "X-Device-Token": self.device_token}
 
     def _refresh_credentials(self) -> dict[str, str | None]:
         return {"Authorization": f"Bearer {self.refresh_token}" if self.refresh_token else None}
@@ -214,6 +219,7 @@ class BearerClient(Client):
         if plain and "access_token" in answer.json:
             self.access_token = answer.json["access_token"]
             self.refresh_token = answer.json["refresh_token"]
+            self.device_token = answer.headers.get("X-Device-Token", self.device_token)
 
 
 class CookieClient(Client):
