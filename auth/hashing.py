@@ -36,32 +36,29 @@ class Hashing:
 
     def __init__(self, settings: Settings) -> None:
         at_once = max(1, (os.cpu_count() or 1) // settings.workers)
-        self._places = threading.Semaphore(at_once + settings.threads // 2)
+        self.places = threading.Semaphore(at_once + settings.threads // 2)
         self._threads = ThreadPoolExecutor(at_once, "hashing", initializer=_yield_to_others)
 
-    @contextlib.contextmanager
-    def place(self) -> Iterator[Run]:
-        """A place in the queue; raises Unavailable when all are taken."""
-        if not self._places.acquire(blocking=False):
-            metrics.hashes.labels("refused").inc()
-            raise Unavailable(retry_after=RETRY_SECONDS)
-        metrics.hashing.labels("waiting").inc()
-        try:
-            yield self._run
-        finally:
-            self._places.release()
-            metrics.hashing.labels("waiting").dec()
-
-    def _run(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    def run(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """The result of the work, for who has a place."""
         result = self._threads.submit(work, *arguments, **named).result()
         metrics.hashes.labels("done").inc()
         return result
 
 
-def place() -> contextlib.AbstractContextManager[Run]:
-    """A place in the queue of the application in force, taken before a guess is paid for; raises Unavailable."""
-    places: Hashing = current_app.extensions["gatehouse.hashing"]
-    return places.place()
+@contextlib.contextmanager
+def place() -> Iterator[Run]:
+    """A place in the queue, taken before a guess is paid for; raises Unavailable when all are taken."""
+    hashing: Hashing = current_app.extensions["gatehouse.hashing"]
+    if not hashing.places.acquire(blocking=False):
+        metrics.hashes.labels("refused").inc()
+        raise Unavailable(retry_after=RETRY_SECONDS)
+    metrics.hashing.labels("waiting").inc()
+    try:
+        yield hashing.run
+    finally:
+        hashing.places.release()
+        metrics.hashing.labels("waiting").dec()
 
 
 def run(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
