@@ -22,7 +22,7 @@ from sqlalchemy.exc import InvalidatePoolError
 from auth.outages import Outage
 
 ANSWER_SECONDS = 1.5
-IDLE_SECONDS = 1.0
+IDLE_SECONDS = 0.1
 # The server ends a slow statement before this side gives the connection up, which is for servers that do not answer.
 ARGUMENTS = {
     "connect_timeout": 2,
