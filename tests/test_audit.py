@@ -86,6 +86,7 @@ def test_sealers_take_turns(app, client, race):
         assert _faults() == []
 
 
+@pytest.mark.asvs("14.2.7")
 def test_old_rows_are_removed_and_the_rest_stays_whole(app, bearer, clock):
     bearer.another().signed_in("ada")
     with app.app_context():

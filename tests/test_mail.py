@@ -122,7 +122,6 @@ def test_links_point_at_the_front_end_and_the_paths_are_settings(make_client):
 # What cannot get into them
 
 
-@pytest.mark.asvs("1.3.10")
 @pytest.mark.parametrize(
     "header", ["X-Forwarded-Host", "Forwarded", "X-Original-Host", "X-Forwarded-Proto", "Referer", "Origin-Host"]
 )
