@@ -121,7 +121,8 @@ def origin() -> tuple[str | None, str | None, str | None]:
     """Address, user agent and request id of the request under way; nothing outside of one."""
     if not has_request_context():
         return None, None, None
-    return request.remote_addr, _CONTROL.sub(" ", request.headers.get("User-Agent", ""))[:256], request.environ[REQUEST_ID]
+    user_agent = _CONTROL.sub(" ", request.headers.get("User-Agent", ""))[:256]
+    return request.remote_addr, user_agent, request.environ[REQUEST_ID]
 
 
 def request_id() -> str:
