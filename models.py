@@ -1,5 +1,6 @@
 """`db` and every table: columns, constraints, indexes. No queries, no cryptography."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,23 +41,34 @@ class Base(DeclarativeBase):
     )
 
 
+def _written(value: datetime | None) -> str | None:
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds") if value else None
+
+
+def _read(value: str | None) -> datetime | None:
+    return datetime.fromisoformat(value).replace(tzinfo=UTC) if value else None
+
+
 class Moment(TypeDecorator[datetime]):
-    """An instant: aware and UTC in Python, TIMESTAMPTZ on PostgreSQL, UTC text on SQLite (which has no zones)."""
+    """An instant: aware and UTC in Python, TIMESTAMPTZ on PostgreSQL, UTC text on SQLite (which has no zones).
+
+    Nearly every statement carries some, so on SQLite each is converted in one step, to the text SQLAlchemy writes.
+    """
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Store in UTC."""
-        if value is None or dialect.name != "sqlite":
-            return value
-        return value.astimezone(UTC).replace(tzinfo=None)
-
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Read as aware, in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        """Read in UTC, whatever zone the session of the database is in."""
+        return value.astimezone(UTC) if value else None
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        """What makes a value of the database from an instant."""
+        return _written if dialect.name == "sqlite" else super().bind_processor(dialect)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """What makes an instant from a value of the database."""
+        return _read if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
 
 
 def now() -> datetime:
