@@ -358,6 +358,23 @@ def others(app, client):
     yield client.get("/.well-known/revocations").text
 
 
+@pytest.mark.asvs("9.2.4")
+def test_every_token_says_exactly_for_whom_it_is(make_client):
+    client = make_client(JWT_AUDIENCE="orders").signed_in("ada")
+    assert [claims_of(token)["aud"] for token in (client.access_token, client.refresh_token)] == ["orders", "orders"]
+    assert client.get("/auth/protected").status == 200
+
+
+@one_database
+@pytest.mark.asvs("9.2.4")
+@pytest.mark.parametrize("name", ["audience", "aud", "resource", "scope", "client_id"])
+def test_nobody_chooses_for_whom_a_token_is(client, name):
+    client.register("ada")
+    body = {"identifier": "ada", "password": PASSWORD, name: "payments"}
+    answer = client.post("/auth/login", body)
+    assert (answer.status, answer.json["errors"][0]["field"]) == (400, name)
+
+
 @pytest.mark.asvs("9.2.2")
 def test_nothing_else_that_is_issued_opens_anything(app, signed_in):
     tokens = list(others(app, signed_in))

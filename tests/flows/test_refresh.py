@@ -180,16 +180,19 @@ def test_an_access_token_refreshes_nothing(client):
     assert (answer.status, answer.code) == (401, "token_invalid")
 
 
-@one_client
+@pytest.mark.asvs("7.4.2")
 @pytest.mark.parametrize(
     ("state", "status", "code"),
     [({"disabled_at": now()}, 403, "account_disabled"), ({"deleted_at": now()}, 401, "token_revoked")],
 )
-def test_an_account_that_is_closed_refreshes_nothing(client, app, state, status, code):
+def test_an_account_that_is_closed_is_out_when_its_access_token_expires(client, app, clock, state, status, code):
     client.signed_in("ada")
     change(app, User, User.username == "ada", **state)
     answer = client.refresh()
     assert (answer.status, answer.code) == (status, code)
+    assert client.login("ada").status in (401, 403)
+    clock.shift(901)
+    assert client.get("/auth/protected").status == 401
 
 
 def test_a_name_changed_meanwhile_is_in_the_next_access_token(client, app):
