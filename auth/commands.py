@@ -7,7 +7,8 @@ import click
 from flask import Flask
 from flask.cli import AppGroup, ScriptInfo
 
-from auth import audit, database, events, keys, worker
+from auth import audit, database, events, keys, revocations, sessions, users, worker
+from auth.factors import enrolled
 
 keys_group = AppGroup("keys", help="The keys that sign tokens.")
 
@@ -63,8 +64,27 @@ def deliver(info: ScriptInfo, once: bool) -> None:
     background.run(lambda: not asked.is_set())
 
 
+factors_group = AppGroup("factors", help="Second factors and passkeys.")
+
+
+@factors_group.command("reset")
+@click.argument("user")
+def reset_factors(user: str) -> None:
+    """Take every second factor and passkey from USER (a username or an address), who lost them; every session ends."""
+    with database.apart() as unit:
+        account = users.find(user)
+        if account is None:
+            raise click.ClickException(f"there is no account {user}")
+        removed = enrolled.reset(account.id)
+        ended = sessions.revoke_all(account.id, "factors reset")
+        if unit.revoked:
+            revocations.write(unit.revoked)
+    click.echo(f"factors removed: {removed}, sessions ended: {ended}")
+
+
 def init_app(app: Flask) -> None:
     """Register the commands."""
     app.cli.add_command(mail_group)
     app.cli.add_command(keys_group)
     app.cli.add_command(audit_group)
+    app.cli.add_command(factors_group)

@@ -70,7 +70,7 @@ def sign_in(
         "acr": AAL2 if both else AAL1,
         "factor": factor,
         "auth_time": at or time,
-        "enrol_only": not both and settings().mfa_policy != "optional" and enrolled.demanded(account),
+        "enrol_only": not both and account.mfa_since is None and enrolled.demanded(account),
         "device_id": device or crypto.random_id(),
         "ip": ip,
         "user_agent": user_agent,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, func, literal, select, union_all, update
+from sqlalchemy import delete, exists, func, literal, select, union_all, update
 
 from auth import database, events, one_time
 from auth.factors import recovery
@@ -104,6 +104,17 @@ def forget(user_id: int) -> None:
     """Note that a person has no second factor any more."""
     database.execute(update(User).where(User.id == user_id).values(mfa_since=None))
     recovery.clear(user_id)
+
+
+def reset(user_id: int) -> int:
+    """Take every second factor from a person, for an administrator; how many there were."""
+    lock(user_id)
+    authenticators = delete(Authenticator).where(Authenticator.user_id == user_id).returning(Authenticator.id)
+    passkeys = delete(Passkey).where(Passkey.user_id == user_id).returning(Passkey.id)
+    count = sum(len(database.execute(gone).all()) for gone in (authenticators, passkeys))
+    forget(user_id)
+    events.record("factors.reset", user_id, count=count)
+    return count
 
 
 def _has_any(user_id: int) -> bool:

@@ -27,7 +27,7 @@ class VerificationRequest(Body):
 
 @endpoint(
     bp, "POST", "/auth/email/verify/request", body=VerificationRequest, returns=Message, status=202, auth="optional",
-    limit="mail",
+    limit="mail", enrolling=True,
 )  # fmt: skip
 def request_verification(body: VerificationRequest) -> dict[str, Any]:
     """Ask for the letter again. The answer is the same for every address; the worker decides whether a letter goes."""
