@@ -23,6 +23,7 @@ BEGINNING = "0" * 64
 
 _table = Base.metadata.tables["audit_events"]
 _row = select(_table)
+_is_any_open = select(_table.c.id).where(_table.c.position.is_(None)).limit(1)
 _seal = (
     update(_table)
     .where(_table.c.id == bindparam("row_id"), _table.c.position.is_(None))
@@ -37,6 +38,8 @@ _seal = (
 
 def seal() -> int:
     """Put the rows that are committed and not yet in the chain at its end; how many. Sealers take turns."""
+    if database.execute(_is_any_open).first() is None:
+        return 0
     with database.apart():
         head = _lock_head()
         rows = database.execute(_row.where(AuditEvent.position.is_(None)).order_by(AuditEvent.id).limit(BATCH)).all()
