@@ -7,6 +7,7 @@ them out, changed their password or deleted them, so that the routes behind a to
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from contextlib import closing
@@ -17,33 +18,48 @@ from tests.support.databases import KINDS, Databases
 from tests.support.run import ROOT, OwnedRun, Run
 from tests.support.service import Service
 
+# Fewer cases than these say little, and fail.
+LEAST = 2000
+
 
 def main() -> int:
     """Fuzz both databases; the exit status for the shell."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--examples", type=int, default=40, help="at most so many requests a route and phase")
+    parser.add_argument("--examples", type=int, default=5, help="at most so many requests a route and phase")
     parser.add_argument("--seed", type=int, default=None, help="repeat a run")
     chosen = parser.parse_args()
     run = OwnedRun("fuzz")
     databases = Databases(run, lambda url: application.migrate(url, run.new_folder("migration")))
     try:
-        return max(_fuzz(run, databases, kind, chosen) for kind in KINDS)
+        done = [_fuzz(run, databases, kind, chosen) for kind in KINDS]
     finally:
         databases.close()
+    cases = sum(count for _, count in done)
+    print(f"\n{cases} cases in all, of at least {LEAST}")  # noqa: T201
+    return max(status for status, _ in done) or int(cases < LEAST)
 
 
-def _fuzz(run: Run, databases: Databases, kind: str, chosen: argparse.Namespace) -> int:
+def _fuzz(run: Run, databases: Databases, kind: str, chosen: argparse.Namespace) -> tuple[int, int]:
+    """The status of Schemathesis on one kind of database, and how many cases it has made."""
     settings = {"ACCESS_TOKEN_SECONDS": 3600, "LOG_LEVEL": "warning"}
     with closing(Service(run, databases.new(kind), settings)) as service:
         print(f"\n== {kind}: {service.url}", flush=True)  # noqa: T201
-        status = subprocess.run(
-            _command(service.url, chosen), cwd=run.folder, env=_environment(), check=False
-        ).returncode
+        status, told = _run(_command(service.url, chosen), run.folder)
         if not service.ready():
             raise RuntimeError(f"the service is gone:\n{service.log}")
         if status:
             print(service.log[-4000:])  # noqa: T201
-        return status
+        return status, sum(map(int, re.findall(r"(\d+) generated", told)))
+
+
+def _run(command: list[str], folder: Path) -> tuple[int, str]:
+    """Run a command and show what it says while it says it; its status and all it said."""
+    told = []
+    with subprocess.Popen(command, cwd=folder, env=_environment(), stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout or ():
+            print(line, end="", flush=True)  # noqa: T201
+            told.append(line)
+    return process.returncode, "".join(told)
 
 
 def _command(url: str, chosen: argparse.Namespace) -> list[str]:
