@@ -39,7 +39,7 @@ fuzz: $(DEVELOPMENT) ## send generated requests to the live service, on both dat
 	@$(PY) -m tests.fuzz $(ARGS)
 
 test-browser: $(DEVELOPMENT) ## the built-in pages in a real Chromium
-	@$(PY) -m pytest tests/browser $(ARGS)
+	@$(PY) -m pytest tests/browser -n $(JOBS) --dist worksteal $(ARGS)
 
 cluster: $(DEVELOPMENT) ## restart two hosts behind nginx in turn while requests are under way
 	@$(PY) -m tests.cluster $(ARGS)

@@ -32,7 +32,7 @@ PATHS = {"/passkeys/": chromium.HERE / "node_modules/@simplewebauthn/browser/esm
 @pytest.fixture(scope="session")
 def browser(run: Run) -> Iterator[Browser]:
     """One browser for all tests of the run."""
-    running = Browser(run, chromium.find())
+    running = Browser(run, chromium.find(run))
     yield running
     running.stop()
 

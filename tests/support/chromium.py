@@ -8,12 +8,12 @@ import os
 import shutil
 import subprocess
 import tarfile
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.support import node
-from tests.support.run import ROOT
+from tests.support.run import ROOT, Run
 
 HERE = ROOT / "tests" / "browser"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -26,7 +26,7 @@ FONTS = '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfi
 class Chromium:
     """A program that runs here, and what it wants in its environment."""
 
-    program: Path
+    program: str
     environment: dict[str, str] = field(default_factory=dict)
 
     def runs(self) -> bool:
@@ -40,8 +40,12 @@ class Chromium:
         return told.returncode == 0
 
 
-def find() -> Chromium:
-    """A Chromium that runs on this machine; raises RuntimeError when there is no way to one."""
+def find(run: Run) -> Chromium:
+    """A Chromium that runs on this machine, looked for once in a run; raises RuntimeError when there is none."""
+    return Chromium(**run.once("chromium", lambda: asdict(_find())))
+
+
+def _find() -> Chromium:
     for way in (_packaged, _of_this_machine, _debians):
         chromium = way()
         if chromium is not None and chromium.runs():
@@ -54,7 +58,7 @@ def _packaged() -> Chromium:
     if not folder.exists():
         _unpack(HERE / "node_modules" / "@sparticuz" / "chromium" / "bin", folder)
     libraries, fonts = folder / "libraries" / "lib", folder / "fonts"
-    return Chromium(folder / "chromium", {"LD_LIBRARY_PATH": str(libraries), "FONTCONFIG_PATH": str(fonts)})
+    return Chromium(str(folder / "chromium"), {"LD_LIBRARY_PATH": str(libraries), "FONTCONFIG_PATH": str(fonts)})
 
 
 def _unpack(packed: Path, folder: Path) -> None:
@@ -84,7 +88,7 @@ def _extract(file: Path, folder: Path) -> None:
 
 def _of_this_machine() -> Chromium | None:
     found = next(filter(None, map(shutil.which, NAMES)), None)
-    return Chromium(Path(found)) if found else None
+    return Chromium(found) if found else None
 
 
 def _debians() -> Chromium | None:
