@@ -154,7 +154,7 @@ def _authenticate(auth: str, enrolling: bool) -> str | None:
     if auth in ("refresh", "session"):
         claims = _read_session(token, auth)
     else:
-        claims = tokens.read_access(token)
+        claims = tokens.read(token, ACCESS)
         if revocations.current().hold(claims["sid"], claims["jti"]):
             raise TokenRevoked
         if "enrol_only" in claims and not enrolling:

@@ -10,7 +10,7 @@ import json
 import secrets
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -47,10 +47,14 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """The keys in force: the one that signs, and all that verify by their id, the newest last."""
+    """The keys in force: the one that signs, and all that verify by their id, the newest last.
+
+    `verified` holds the claims of tokens that are right under these keys, and goes with them when they change.
+    """
 
     signing: Key
     verifying: dict[str, Key]
+    verified: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def published(self) -> dict[str, list[dict[str, str]]]:
         """The JWK set (RFC 7517): public parts only, a symmetric key never."""

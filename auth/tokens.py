@@ -1,7 +1,7 @@
 """JWT in and out: access tokens (RFC 9068) and refresh tokens, issued and validated by Flask-JWT-Extended.
 
-A token once verified is remembered, bounded, by its whole text; signature, type, audience and key are then not checked
-again, while expiry, revocation and the key's retirement are, on every request.
+A token that was verified, or signed here, is remembered by its whole text for as long as the keys stay what they are,
+bounded. Its signature and its form are then not checked again; its use, expiry and revocation are, on every request.
 """
 
 import re
@@ -9,10 +9,11 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import Flask, current_app, g
+import orjson
+from flask import Flask, g
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token
 from flask_jwt_extended.exceptions import JWTExtendedException
-from jwt import ExpiredSignatureError, InvalidTokenError, get_unverified_header
+from jwt import InvalidTokenError, get_unverified_header
 from jwt.exceptions import PyJWTError
 from jwt.utils import base64url_decode, base64url_encode
 
@@ -48,37 +49,11 @@ Claims = dict[str, Any]
 ENROL_ONLY: Claims = {"enrol_only": True, "aud": "urn:gatehouse:enrolment", "roles": []}
 
 
-class Verified:
-    """Access tokens whose signature, type, issuer and audience were found right under the key set in force."""
-
-    def __init__(self) -> None:
-        self.key_set: keys.KeySet | None = None
-        self.claims: dict[str, Claims] = {}
-
-    def reset(self) -> None:
-        """Forget every token."""
-        self.key_set, self.claims = None, {}
-
-    def find(self, token: str, key_set: keys.KeySet) -> Claims | None:
-        """The claims of a token verified before; nothing once the key set has changed."""
-        if key_set is not self.key_set:
-            self.key_set, self.claims = key_set, {}
-        return self.claims.get(token)
-
-    def remember(self, token: str, claims: Claims, key_set: keys.KeySet) -> None:
-        """Keep the claims unless the key set has changed meanwhile; the oldest go when there are too many."""
-        if key_set is not self.key_set:
-            return
-        if len(self.claims) >= REMEMBERED:
-            for oldest in list(self.claims)[: REMEMBERED // 8]:
-                self.claims.pop(oldest, None)
-        self.claims[token] = claims
-
-
 def mint(use: str, user_id: int, lifetime: int, claims: Claims) -> str:
     """A signed token for one use and so many seconds; `claims` come on top of the registered ones and win over them."""
     # The key is chosen once: what the header names is what signs, although keys may rotate meanwhile.
-    g.signing_key = key = keys.current().signing
+    key_set = keys.current()
+    g.signing_key = key = key_set.signing
     create = create_access_token if use == ACCESS else create_refresh_token
     token: str = create(
         str(user_id),
@@ -86,35 +61,20 @@ def mint(use: str, user_id: int, lifetime: int, claims: Claims) -> str:
         additional_claims=claims,
         additional_headers={"typ": TYP[use], "kid": key.kid},
     )
+    _remember(token, orjson.loads(base64url_decode(token.split(".")[1])), key_set)
     return token
 
 
-def read_access(token: str) -> Claims:
-    """The claims of a valid access token; raises TokenInvalid, TokenExpired. Revocation is the door's next question."""
-    verified: Verified = current_app.extensions["gatehouse.tokens"]
-    key_set = keys.current()
-    claims = verified.find(token, key_set)
-    if claims is None:
-        claims = read(token, ACCESS)
-        verified.remember(token, claims, key_set)
-    elif claims["exp"] <= time.time():
-        raise TokenExpired
-    return claims
-
-
 def read(token: str, use: str, *, allow_expired: bool = False) -> Claims:
-    """The claims of a token for one use, validated in full; raises TokenInvalid, TokenExpired."""
-    try:
-        signature = token.rpartition(".")[2]
-        # A lenient decoder skips foreign characters and unused bits: one token must not have many spellings.
-        if len(token) > LONGEST or base64url_encode(base64url_decode(signature)).decode() != signature:
-            raise TokenInvalid
-        claims: Claims = decode_token(token, allow_expired=True)
-        _check_claims(claims, use)
-    except ExpiredSignatureError:
-        raise TokenExpired from None
-    except _BROKEN:
-        raise TokenInvalid from None
+    """The claims of a valid token for one use; raises TokenInvalid, TokenExpired. Revocation is the next question."""
+    key_set = keys.current()
+    claims = key_set.verified.get(token)
+    if claims is None:
+        claims = _verify(token, use)
+        if use == ACCESS:
+            _remember(token, claims, key_set)
+    elif claims["type"] != use:
+        raise TokenInvalid
     if claims["exp"] <= time.time() and not allow_expired:
         raise TokenExpired
     return claims
@@ -160,7 +120,29 @@ def init_app(app: Flask, chosen: Settings) -> None:
     manager = JWTManager(app)
     manager.encode_key_loader(lambda _identity: g.signing_key.private)
     manager.decode_key_loader(_decode_key)
-    app.extensions["gatehouse.tokens"] = Verified()
+
+
+def _verify(token: str, use: str) -> Claims:
+    """The claims of a token, validated in full but for its expiry; raises TokenInvalid."""
+    try:
+        signature = token.rpartition(".")[2]
+        # A lenient decoder skips foreign characters and unused bits: one token must not have many spellings.
+        if len(token) > LONGEST or base64url_encode(base64url_decode(signature)).decode() != signature:
+            raise TokenInvalid
+        claims: Claims = decode_token(token, allow_expired=True)
+        _check_claims(claims, use)
+    except _BROKEN:
+        raise TokenInvalid from None
+    return claims
+
+
+def _remember(token: str, claims: Claims, key_set: keys.KeySet) -> None:
+    """Keep the claims of a token that is known to be right as long as these keys are; the oldest go when it is full."""
+    verified = key_set.verified
+    if len(verified) >= REMEMBERED:
+        for oldest in list(verified)[: REMEMBERED // 8]:
+            verified.pop(oldest, None)
+    verified[token] = claims
 
 
 def _decode_key(header: dict[str, Any], claims: Claims) -> Any:

@@ -650,7 +650,7 @@ def test_the_cache_is_bounded(app, signed_in, monkeypatch):
     for _ in range(40):
         signed_in.refresh()
         assert signed_in.get("/auth/protected").status == 200
-    assert len(app.extensions["gatehouse.tokens"].claims) <= 16
+    assert len(app.extensions["gatehouse.keys"].set.verified) <= 16
 
 
 def test_the_password_is_in_no_token(signed_in):
