@@ -5,13 +5,12 @@ A new file under `auth/` gets a place in ROWS; a folder stands for the file of t
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from statistics import median
-
-import pytest
+from typing import Any
 
 from tests.support.run import ROOT
 
@@ -54,8 +53,6 @@ VAGUE = re.compile(
 FILES = sorted([*ROOT.glob("*.py"), *ROOT.glob("auth/**/*.py")])
 MODULES = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in FILES}
 
-every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
-
 
 @cache
 def tree(file: Path) -> ast.Module:
@@ -92,77 +89,93 @@ def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return (function.end_lineno or 0) - function.lineno + 1
 
 
-@every_file
-def test_every_file_has_its_place(file):
-    name = name_of(file)
-    assert name == "auth" or part_of(name) in ROW_OF, f"say in ROWS where {name} stands"
+def found(check: Callable[[Path], Any]) -> dict[str, Any]:
+    """What a check finds wrong, by file."""
+    return {str(file.relative_to(ROOT)): wrong for file in FILES if (wrong := check(file))}
 
 
-@every_file
-def test_a_file_imports_only_what_stands_lower(file):
-    own = part_of(name_of(file))
-    upward = [name for name in imported(file) if part_of(name) != own and ROW_OF[part_of(name)] <= ROW_OF[own]]
-    assert upward == []
+def test_every_file_has_its_place():
+    unknown = [name for name in MODULES if name != "auth" and part_of(name) not in ROW_OF]
+    assert unknown == [], "say in ROWS where they stand"
 
 
-@every_file
-def test_a_flow_imports_no_flow(file):
-    if file.parent.name == "flows" and file.name != "__init__.py":
-        assert [name for name in imported(file) if part_of(name) == "flows"] == []
+def test_a_file_imports_only_what_stands_lower():
+    def upward(file):
+        own = part_of(name_of(file))
+        return [name for name in imported(file) if part_of(name) != own and ROW_OF[part_of(name)] <= ROW_OF[own]]
+
+    assert found(upward) == {}
+
+
+def test_a_flow_imports_no_flow():
+    def other_flows(file):
+        is_flow = file.parent.name == "flows" and file.name != "__init__.py"
+        return [name for name in imported(file) if is_flow and part_of(name) == "flows"]
+
+    assert found(other_flows) == {}
 
 
 def test_imports_make_no_circle():
     TopologicalSorter({name: set(imported(file)) for name, file in MODULES.items()}).prepare()
 
 
-@every_file
-def test_imports_stand_at_the_top_and_are_absolute(file):
-    top = {id(node) for node in tree(file).body}
-    everywhere = [node for node in ast.walk(tree(file)) if isinstance(node, ast.Import | ast.ImportFrom)]
-    assert all(id(node) in top and not getattr(node, "level", 0) for node in everywhere)
+def test_imports_stand_at_the_top_and_are_absolute():
+    def elsewhere(file):
+        top = {id(node) for node in tree(file).body}
+        everywhere = [node for node in ast.walk(tree(file)) if isinstance(node, ast.Import | ast.ImportFrom)]
+        return [node.lineno for node in everywhere if id(node) not in top or getattr(node, "level", 0)]
+
+    assert found(elsewhere) == {}
 
 
-@every_file
-def test_only_the_door_commits(file):
-    calls = [node.func for node in ast.walk(tree(file)) if isinstance(node, ast.Call)]
-    commits = [call for call in calls if isinstance(call, ast.Attribute) and call.attr == "commit"]
-    assert not commits or file == ROOT / "auth/endpoint.py"
+def test_only_the_door_commits():
+    def commits(file):
+        calls = [node.func for node in ast.walk(tree(file)) if isinstance(node, ast.Call)]
+        return [call.lineno for call in calls if isinstance(call, ast.Attribute) and call.attr == "commit"]
+
+    assert found(commits).keys() <= {"auth/endpoint.py"}
 
 
-@every_file
-def test_a_file_is_small_enough_to_be_read_at_once(file):
-    relative = str(file.relative_to(ROOT))
-    usual = LONGEST_FLOW if relative.startswith("auth/flows/") else LONGEST_KERNEL
-    assert len(file.read_text().splitlines()) <= LONGEST_FILE.get(relative, usual)
+def test_a_file_is_small_enough_to_be_read_at_once():
+    def too_long(file):
+        relative = str(file.relative_to(ROOT))
+        usual = LONGEST_FLOW if relative.startswith("auth/flows/") else LONGEST_KERNEL
+        lines = len(file.read_text().splitlines())
+        return lines if lines > LONGEST_FILE.get(relative, usual) else None
+
+    assert found(too_long) == {}
 
 
-@every_file
-def test_a_function_is_short(file):
-    assert {node.name: length(node) for node in functions(file) if length(node) > LONGEST_FUNCTION} == {}
+def test_a_function_is_short():
+    assert found(lambda file: [node.name for node in functions(file) if length(node) > LONGEST_FUNCTION]) == {}
 
 
 def test_most_functions_are_very_short():
     assert median(length(function) for file in FILES for function in functions(file)) <= 10
 
 
-@every_file
-def test_names_say_what_a_thing_is(file):
-    defined = [node.name for node in ast.walk(tree(file)) if isinstance(node, ast.ClassDef)]
-    names = [file.stem, *defined, *(function.name for function in functions(file))]
-    assert [name for name in names if VAGUE.search(name)] == []
+def test_names_say_what_a_thing_is():
+    def vague(file):
+        defined = [node.name for node in ast.walk(tree(file)) if isinstance(node, ast.ClassDef)]
+        names = [file.stem, *defined, *(function.name for function in functions(file))]
+        return [name for name in names if VAGUE.search(name)]
+
+    assert found(vague) == {}
 
 
-@every_file
-def test_whatever_is_public_says_what_it_does(file):
-    members = [node for node in ast.walk(tree(file)) if isinstance(node, ast.ClassDef)]
-    public = [node for node in [*members, *functions(file)] if not node.name.startswith("_")]
-    private = [outer for outer in members if outer.name.startswith("_")]
-    nested = {id(inner) for outer in [*private, *functions(file)] for inner in ast.walk(outer) if inner is not outer}
-    silent = [node.name for node in public if id(node) not in nested and not ast.get_docstring(node)]
-    assert ast.get_docstring(tree(file))
-    assert silent == []
+def test_whatever_is_public_says_what_it_does():
+    def silent(file):
+        members = [node for node in ast.walk(tree(file)) if isinstance(node, ast.ClassDef)]
+        inside = [outer for outer in members if outer.name.startswith("_")] + functions(file)
+        nested = {id(inner) for outer in inside for inner in ast.walk(outer) if inner is not outer}
+        public = [
+            node for node in [*members, *functions(file)] if not node.name.startswith("_") and id(node) not in nested
+        ]
+        return [node.name for node in public if not ast.get_docstring(node)]
+
+    assert found(silent) == {}
+    assert found(lambda file: not ast.get_docstring(tree(file))) == {}
 
 
-@every_file
-def test_nothing_is_left_for_later(file):
-    assert re.findall(r"TODO|FIXME|XXX|HACK", file.read_text()) == []
+def test_nothing_is_left_for_later():
+    assert found(lambda file: re.findall(r"TODO|FIXME|XXX|HACK", file.read_text())) == {}
