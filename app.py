@@ -49,7 +49,7 @@ def create_app(config: Mapping[str, Any] | Settings | None = None) -> Flask:
     revocations.init_app(app)
     post.init_app(app, settings)
     limits.init_app(app, settings)
-    refusals.init_app(app)
+    refusals.init_app(app, settings)
     headers.init_app(app, settings)
     proxies.init_app(app, settings)
     for blueprint in (*REGISTRY, *(() if settings.production else DEVELOPMENT)):

@@ -7,7 +7,7 @@ Problem
 │   │                             FreshTokenRequired
 │   └── InvalidCredentials, MfaRequired, CodeInvalid
 ├── Forbidden 403                 CsrfFailed, AccountDisabled, EmailNotVerified, PermissionDenied, RegistrationClosed,
-│                                 PasswordResetRequired, EnrolmentRequired, FactorUnavailable
+│                                 PasswordResetRequired, EnrolmentRequired, FactorUnavailable, HttpsRequired
 ├── NotFound 404, MethodNotAllowed 405
 ├── Conflict 409                  UsernameTaken, EmailTaken, FactorMissing, LastFactor, TooManyFactors
 ├── TooLarge 413, UnsupportedMediaType 415
@@ -188,6 +188,13 @@ class Forbidden(Problem):
     status = 403
     code = "forbidden"
     detail = "This is not allowed"
+
+
+class HttpsRequired(Forbidden):
+    """The request reached the proxy over plain http, where everybody can read along."""
+
+    code = "https_required"
+    detail = "Please use https"
 
 
 class CsrfFailed(Forbidden):

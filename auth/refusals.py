@@ -9,7 +9,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from auth import answers, database, events, metrics, parsing, problems, revocations
-from auth.problems import Conflict, InternalError, InvalidRequest, Problem, Unavailable
+from auth.problems import Conflict, HttpsRequired, InternalError, InvalidRequest, Problem, Unavailable
+from auth.proxies import PLAIN_HTTP
+from config import Settings
 
 log = logging.getLogger("gatehouse")
 
@@ -64,10 +66,13 @@ def from_store(error: SQLAlchemyError) -> Problem:
     return InvalidRequest() if isinstance(error, DataError) else Unavailable()
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Flask, settings: Settings) -> None:
     """Answer what no route answers in the same form, and read no more of a body than there may be."""
     # Of a body that does not tell its length so much is read and no more, without an error: one byte too many shows it.
     app.config["MAX_CONTENT_LENGTH"] = parsing.LARGEST + 1
+
+    if settings.secure_cookies and settings.trusted_proxies:
+        app.before_request(_refuse_plain_http)
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
@@ -77,6 +82,11 @@ def init_app(app: Flask) -> None:
     def _unexpected(error: Exception) -> Response:
         log.exception("an unexpected error", exc_info=error, extra={"request_id": events.request_id()})
         return refuse(InternalError())
+
+
+def _refuse_plain_http() -> Response | None:
+    """No redirect: a client that sends its secrets in the clear shall notice, and not be helped to do so."""
+    return refuse(HttpsRequired()) if request.environ[PLAIN_HTTP] else None
 
 
 def _from_http(error: HTTPException) -> Response:

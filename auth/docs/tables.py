@@ -19,7 +19,7 @@ RULES = {
     "minimum": "at least {}", "maximum": "at most {}", "enum": "one of {}",
 }  # fmt: skip
 # What the door, Flask or the database may answer anywhere, and no route declares.
-ANYWHERE = ("invalid_request", "not_found", "method_not_allowed", "conflict", "internal_error")
+ANYWHERE = ("invalid_request", "not_found", "method_not_allowed", "conflict", "internal_error", "https_required")
 # A problem that comes from more routes than these is shown with their number.
 NAMED = 6
 
