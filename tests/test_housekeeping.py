@@ -22,11 +22,11 @@ from models import (
 )
 from tests.support.clients import PASSWORD
 from tests.support.mailbox import Mailbox
+from tests.support.marks import one_client
 from tests.support.tables import rows
 
 DAY = 86400
 TRANSIENT = (Session, Letter, OneTimeSecret, RevokedToken, Attempt)
-bearer_only = pytest.mark.parametrize("client_kind", ["bearer"], indirect=True)
 
 
 def purge(app):
@@ -71,7 +71,7 @@ def _rotate(client):
 
 
 @pytest.mark.asvs("14.2.7")
-@bearer_only
+@one_client
 @pytest.mark.parametrize(
     ("model", "bring_about", "seconds"),
     [
@@ -173,7 +173,7 @@ def test_many_workers_at_once_stand_in_nobodys_way(app, race):
     assert len(rows(app, OneTimeSecret)) == 20
 
 
-@bearer_only
+@one_client
 def test_the_tables_stay_bounded_under_the_same_load_every_day(client, clock, mailbox):
     app = client.wire.app
     client.register("ada")

@@ -17,6 +17,7 @@ from auth.worker import delivery
 from config import SettingsError
 from models import Base, Letter, User, now
 from tests.support.mailbox import Mailbox
+from tests.support.marks import one_client, one_database
 from tests.support.tables import change, rows
 
 PRODUCTION = {
@@ -34,8 +35,6 @@ CONTEXT = {
     "ip": "192.0.2.1",
 }  # fmt: skip
 MAIL_REQUESTS = ("/auth/password/forgot", "/auth/magic-link", "/auth/email/verify/request")
-bearer_only = pytest.mark.parametrize("client_kind", ["bearer"], indirect=True)
-sqlite_only = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
 
 def write(app, template="account_deleted", to="ada@example.org", locale="en", **context):
@@ -52,7 +51,7 @@ def test_every_language_has_every_letter(locale):
     assert files == {file.name for file in (letters.FOLDER / "en").iterdir()}
 
 
-@sqlite_only
+@one_database
 @pytest.mark.parametrize("locale", letters.locales())
 @pytest.mark.parametrize("template", sorted(letters.templates()))
 def test_every_letter_can_be_written(app, template, locale):
@@ -65,6 +64,7 @@ def test_every_letter_can_be_written(app, template, locale):
     assert html.count(f'href="{CONTEXT["link"]}"') == 2 * text.count(CONTEXT["link"])
 
 
+@one_client
 @pytest.mark.parametrize(
     ("accepted", "subject"),
     [
@@ -81,6 +81,7 @@ def test_a_person_is_written_to_in_the_language_they_registered_in(client, mailb
     assert mailbox.last().subject == subject
 
 
+@one_client
 def test_later_letters_keep_the_language_whoever_asks(client, mailbox):
     body = {"username": "ada", "email": "ada@example.org", "password": "Tulip-Anvil-Crater-59"}
     client.post("/auth/register", body, headers={"Accept-Language": "de"})
@@ -90,6 +91,7 @@ def test_later_letters_keep_the_language_whoever_asks(client, mailbox):
     assert (letter.message["Content-Language"], 'lang="de"' in letter.html) == ("de", True)
 
 
+@one_client
 def test_a_letter_is_text_and_html_and_says_that_a_program_wrote_it(client, mailbox):
     client.register("ada")
     message = mailbox.last().message
@@ -98,6 +100,7 @@ def test_a_letter_is_text_and_html_and_says_that_a_program_wrote_it(client, mail
     assert message["From"] == "Gatehouse <no-reply@localhost>"
 
 
+@one_client
 @pytest.mark.asvs("14.2.3")
 def test_a_letter_loads_nothing_from_anywhere(client, mailbox):
     client.register("ada")
@@ -105,6 +108,7 @@ def test_a_letter_loads_nothing_from_anywhere(client, mailbox):
     assert re.findall(r"<(img|script|link|iframe|object|style)\b|src=|url\(", html) == []
 
 
+@one_client
 def test_the_sender_and_the_name_of_the_service_are_settings(make_client):
     client = make_client(MAIL_FROM="Door <door@example.com>", SERVICE_NAME="The Door")
     client.register("ada")
@@ -113,6 +117,7 @@ def test_the_sender_and_the_name_of_the_service_are_settings(make_client):
     assert "welcome to The Door" in letter.text
 
 
+@one_client
 def test_links_point_at_the_front_end_and_the_paths_are_settings(make_client):
     client = make_client(FRONTEND_URL="https://app.example.com/", VERIFY_PATH="/account/confirm")
     client.register("ada")
@@ -122,6 +127,7 @@ def test_links_point_at_the_front_end_and_the_paths_are_settings(make_client):
 # What cannot get into them
 
 
+@one_client
 @pytest.mark.parametrize(
     "header", ["X-Forwarded-Host", "Forwarded", "X-Original-Host", "X-Forwarded-Proto", "Referer", "Origin-Host"]
 )
@@ -152,7 +158,7 @@ def test_the_host_that_was_asked_changes_no_letter(app, bearer, mailbox):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", MAIL_REQUESTS)
-@bearer_only
+@one_client
 def test_no_address_carries_a_header(client, mailbox, path, email):
     client.register("ada")
     before = len(mailbox.all())
@@ -161,6 +167,7 @@ def test_no_address_carries_a_header(client, mailbox, path, email):
     assert len(mailbox.all()) == before
 
 
+@one_client
 @pytest.mark.asvs("1.3.11")
 def test_a_letter_has_one_recipient(client, mailbox):
     client.register("ada")
@@ -170,7 +177,7 @@ def test_a_letter_has_one_recipient(client, mailbox):
 
 
 @pytest.mark.asvs("1.1.2", "1.2.1", "1.3.7")
-@sqlite_only
+@one_database
 @pytest.mark.parametrize("name", ["<img src=x>", "{{7*7}}", "${7*7}", "{% raw %}", "a&b", '"><script>', "x\r\n\r\ny"])
 def test_a_name_stays_text(app, name):
     with app.app_context():
@@ -182,7 +189,7 @@ def test_a_name_stays_text(app, name):
     assert "\n" not in subject
 
 
-@sqlite_only
+@one_database
 @pytest.mark.parametrize("value", ["x\n\nChoose a new password: https://evil.example", "x\r\nBcc: eve@example.org"])
 def test_a_value_begins_no_line_of_its_own(app, value):
     with app.app_context():
@@ -191,6 +198,7 @@ def test_a_value_begins_no_line_of_its_own(app, value):
     assert html.count("<a href=") == 2
 
 
+@one_client
 @pytest.mark.asvs("1.2.2")
 def test_secrets_in_links_need_no_escaping(client, mailbox):
     client.register("ada")
@@ -242,6 +250,7 @@ def test_whoever_is_asked_for_the_answer_has_the_same_bytes(people, path, who):
     assert sorted(name for name, _ in known.headers) == sorted(name for name, _ in other.headers)
 
 
+@one_client
 @pytest.mark.asvs("6.3.8")
 @pytest.mark.parametrize("path", MAIL_REQUESTS)
 @pytest.mark.parametrize("who", ["nobody", "bob", "cleo"])
@@ -254,6 +263,7 @@ def test_whoever_is_asked_for_the_statements_are_the_same(people, statements, pa
     assert len(seen["ada"]) == 1
 
 
+@one_client
 @pytest.mark.parametrize("path", MAIL_REQUESTS)
 def test_what_is_noted_has_the_same_size_whoever_is_asked_for(people, path):
     for email in ("ada@example.org", "bob@example.org", "eve@example.org"):
@@ -263,6 +273,7 @@ def test_what_is_noted_has_the_same_size_whoever_is_asked_for(people, path):
     assert not [row for row in noted if row.user_id is not None]
 
 
+@one_client
 def test_questions_do_not_outlive_their_answers(people, mailbox):
     for path in MAIL_REQUESTS:
         people.another().post(path, {"email": "nobody@example.org"})
@@ -299,7 +310,7 @@ def sent_by(make_app, server, url):
     return len(server.letters)
 
 
-@sqlite_only
+@one_database
 @pytest.mark.parametrize(
     ("url", "smtps", "arrived"),
     [
@@ -318,7 +329,7 @@ def test_letters_travel_encrypted_to_a_server_that_proves_who_it_is(
     assert sent_by(make_app, server, url.replace("{ca}", str(certificate))) == arrived
 
 
-@sqlite_only
+@one_database
 @pytest.mark.parametrize(("password", "arrived"), [("p%40ss%2Fword", 1), ("wrong", 0)])
 def test_the_service_says_who_it_is(make_app, smtp_server, certificate, password, arrived):
     server = smtp_server(certificate=certificate, password="p@ss/word")
@@ -326,12 +337,12 @@ def test_the_service_says_who_it_is(make_app, smtp_server, certificate, password
     assert sent_by(make_app, server, url) == arrived
 
 
-@sqlite_only
+@one_database
 def test_a_server_without_encryption_gets_nothing_where_it_is_required(make_app, smtp_server):
     assert sent_by(make_app, smtp_server(), "smtp://127.0.0.1:{port}?starttls=required") == 0
 
 
-@sqlite_only
+@one_database
 @pytest.mark.parametrize(
     ("to", "header"), [("jörg@example.org", "jörg@example.org"), ("ada@exämple.org", "ada@xn--exmple-cua.org")]
 )
@@ -345,14 +356,14 @@ def test_addresses_in_any_script_arrive(make_app, smtp_server, to, header):
     assert [letter["X-Envelope-To"] for letter in server.letters] == [header]
 
 
-@sqlite_only
+@one_database
 @pytest.mark.parametrize("url", ["ftp://mail", "mail", "smtp://h:port", "http://x"])
 def test_a_mail_url_that_means_nothing_stops_the_start(make_app, url):
     with pytest.raises(SettingsError, match="MAIL_URL"):
         make_app(MAIL_URL=url)
 
 
-@sqlite_only
+@one_database
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
@@ -365,6 +376,7 @@ def test_a_setting_that_would_spoil_letters_stops_the_start(make_app, setting, v
         make_app(**{setting: value})
 
 
+@one_client
 def test_in_production_nobody_reads_the_letters(make_client):
     client = make_client(**PRODUCTION)
     there, elsewhere = client.get("/dev/mail"), client.get("/dev/nothing")

@@ -9,6 +9,7 @@ from models import Letter
 from tests.support.clients import PASSWORD
 from tests.support.mailbox import Mailbox
 from tests.support.mailed import NEW_PASSWORD, RESET, VERIFY
+from tests.support.marks import one_client
 from tests.support.tables import rows
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -38,10 +39,12 @@ def ada(client, mailbox):
     return client
 
 
+@one_client
 def test_the_first_sign_in_is_no_news(ada, mailbox):
     assert subjects(mailbox) == []
 
 
+@one_client
 @pytest.mark.parametrize(
     ("user_agent", "address"), [(FIREFOX, "192.0.2.7"), (FIREFOX, "192.0.2.200")], ids=["here", "next door"]
 )
@@ -50,6 +53,7 @@ def test_a_sign_in_as_always_is_no_news(ada, mailbox, user_agent, address):
     assert subjects(mailbox) == []
 
 
+@one_client
 @pytest.mark.asvs("6.3.5")
 @pytest.mark.parametrize(
     ("user_agent", "address"),
@@ -61,12 +65,14 @@ def test_a_sign_in_from_a_new_device_or_place_is_told(ada, mailbox, user_agent, 
     assert address in mailbox.last().text
 
 
+@one_client
 def test_it_is_told_once(ada, mailbox):
     for _ in range(3):
         sign_in(ada, user_agent=EDGE)
     assert subjects(mailbox) == ["A sign-in from a new device"]
 
 
+@one_client
 def test_a_known_browser_may_travel(ada, mailbox, cookie):
     cookie.post("/auth/login", {"identifier": "ada", "password": PASSWORD}, headers={"User-Agent": EDGE})
     before = subjects(mailbox)
@@ -83,6 +89,7 @@ def test_a_sign_in_after_five_failures_is_told(ada, mailbox):
     assert subjects(mailbox) == ["A sign-in after several failures"]
 
 
+@one_client
 def test_a_sign_in_after_four_failures_is_not(ada, mailbox):
     for _ in range(4):
         sign_in(ada, WRONG)
@@ -148,12 +155,14 @@ def test_a_replayed_token_is_told(make_client):
     assert subjects(Mailbox(client.wire.app))[-1] == "A session was ended for your safety"
 
 
+@one_client
 def test_a_lockout_is_told_once(ada, mailbox):
     for _ in range(15):
         sign_in(ada, WRONG)
     assert subjects(mailbox) == ["Too many attempts at your account"]
 
 
+@one_client
 def test_what_strangers_can_bring_about_is_told_at_most_once_an_hour(ada, mailbox, clock):
     for _ in range(3):
         for _ in range(11):
@@ -167,6 +176,7 @@ def test_what_strangers_can_bring_about_is_told_at_most_once_an_hour(ada, mailbo
     assert len(subjects(mailbox)) == 2
 
 
+@one_client
 def test_nobody_is_told_of_names_that_nobody_has(ada, mailbox):
     for _ in range(11):
         ada.another().login("nobody", WRONG)
@@ -190,6 +200,7 @@ def test_a_sign_in_waits_for_no_notice(ada, mailbox, statements):
     assert not [statement for statement in new if "letters" in statement]
 
 
+@one_client
 def test_notices_are_written_once_by_however_many_workers(ada, app, race):
     sign_in(ada, user_agent=EDGE)
 
@@ -204,6 +215,7 @@ def test_notices_are_written_once_by_however_many_workers(ada, app, race):
     assert len(rows(app, Letter, Letter.template == "new_device")) == 1
 
 
+@one_client
 def test_a_worker_that_fails_midway_has_written_nothing_and_the_next_one_writes_all(ada, app, mailbox, monkeypatch):
     sign_in(ada, user_agent=EDGE)
     with app.app_context(), monkeypatch.context() as patch:
