@@ -44,6 +44,7 @@ def nothing_written(app):
     return rows(app, User) == [] and rows(app, Session) == [] and rows(app, AuditEvent) == []
 
 
+@one_database
 @one_client
 @every_field
 @pytest.mark.asvs("2.2.1")
@@ -63,6 +64,7 @@ def test_a_value_of_another_type_is_refused_by_name_and_not_repeated(client, app
     assert nothing_written(app)
 
 
+@one_database
 @one_client
 @every_field
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from models import AuditEvent, Session, User, now
 from tests.support.clients import PASSWORD
+from tests.support.marks import one_database
 from tests.support.tables import change, rows
 
 
@@ -124,6 +125,7 @@ def test_a_deleted_account_is_an_unknown_one(client, app):
     assert client.login("ada").code == "invalid_credentials"
 
 
+@one_database
 @pytest.mark.parametrize("password", [PASSWORD.lower(), PASSWORD + " ", " " + PASSWORD, PASSWORD[:-1], PASSWORD + "x"])
 def test_only_the_very_password_opens(client, password):
     client.register("ada")
