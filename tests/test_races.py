@@ -16,6 +16,7 @@ def outcomes(answers):
     return Counter((answer.status, answer.code) for answer in answers)
 
 
+@pytest.mark.asvs("2.3.4")
 @pytest.mark.parametrize("client_kind", ["bearer"], indirect=True)
 def test_one_of_fifty_gets_a_username(client, app, race):
     answers = race(AT_ONCE, lambda number: client.another().register("ada", f"ada{number}@example.org"))

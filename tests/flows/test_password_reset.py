@@ -47,6 +47,7 @@ def test_a_reset_voids_the_other_letters(client, mailbox):
     assert MAGIC_LINK.redeem(client, token=magic).code == "link_invalid"
 
 
+@pytest.mark.asvs("6.2.4")
 def test_a_refused_password_leaves_the_link_as_it_was(client, mailbox):
     token = RESET.letter(client.signed_in("ada"), mailbox).token
     weak = RESET.redeem(client, token=token, password="password1")

@@ -94,6 +94,7 @@ def test_of_two_letters_the_second_confirmation_finds_the_address_taken(client, 
     assert (answer.status, answer.code) == (409, "email_taken")
 
 
+@pytest.mark.asvs("2.3.4")
 @pytest.mark.parametrize("client_kind", ["bearer"], indirect=True)
 def test_of_fifty_confirmations_at_once_one_succeeds(client, mailbox, race):
     client.register("ada")

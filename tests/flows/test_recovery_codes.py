@@ -47,7 +47,7 @@ def test_a_code_may_be_typed_as_people_type(client, phone, write):
     assert recover(client, write(phone.recovery_codes[0])).status == 200
 
 
-@pytest.mark.asvs("6.5.1")
+@pytest.mark.asvs("6.5.1", "2.3.4")
 def test_fifty_uses_of_one_code_make_one_session(client, phone, race):
     waiting = [begin(client.another()) for _ in range(9)]
     code = phone.recovery_codes[0]

@@ -139,6 +139,7 @@ def test_a_second_app_brings_no_new_recovery_codes(client):
     assert App.enrolled(renew(client, code=phone.code(1))).recovery_codes == []
 
 
+@pytest.mark.asvs("2.3.2")
 def test_an_eleventh_app_is_refused(client, clock):
     app = App.enrolled(verified(client))
     for number in range(9):
