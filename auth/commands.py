@@ -15,7 +15,7 @@ keys_group = AppGroup("keys", help="The keys that sign tokens.")
 
 @keys_group.command("rotate")
 def rotate() -> None:
-    """Sign with a new key from now on; tokens of the old one stay valid until they expire."""
+    """Publish a new key, which signs within a minute; tokens of the old one stay valid until they expire."""
     kid = keys.rotate()
     with database.apart():
         events.record("keys.rotated", kid=kid)
