@@ -131,7 +131,7 @@ def test_the_password_is_needed(client):
     assert client.get("/auth/me").status == 200
 
 
-@pytest.mark.asvs("7.5.1")
+@pytest.mark.asvs("7.5.1", "7.5.3")
 def test_a_proof_that_is_not_fresh_is_refused(client, clock):
     client.signed_in("ada")
     clock.shift(601)

@@ -44,7 +44,7 @@ def test_nobody_else_is_in_it(client):
     assert "bob" not in client.get("/auth/me/export").text
 
 
-@pytest.mark.asvs("7.5.1")
+@pytest.mark.asvs("7.5.1", "7.5.3")
 def test_a_proof_that_is_not_fresh_is_refused(client, clock):
     client.signed_in("ada")
     clock.shift(601)

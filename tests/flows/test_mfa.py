@@ -1,8 +1,11 @@
 """The half-finished sign-in: what it is bound to, how it ends, and that nothing goes around it."""
 
+import re
+
 import pytest
 from sqlalchemy import select
 
+from auth.endpoint import declared
 from models import AuditEvent, now
 from tests.support.clients import PASSWORD
 from tests.support.factors import App, begin, change_user, read, renew, verified, verify
@@ -226,6 +229,16 @@ def test_a_session_begun_before_a_factor_was_enrolled_lives_but_is_not_fresh(cli
         assert before.get("/auth/protected").status == 200
         assert before.refresh().status == 200
         assert before.post("/auth/mfa/recovery-codes").code == "fresh_token_required"
+
+
+@pytest.mark.asvs("7.5.1", "7.5.3")
+def test_with_a_factor_no_route_that_wants_a_fresh_proof_opens_to_the_password_alone(client):
+    App.enrolled(verified(client))
+    fresh = [told for told in declared(client.wire.app) if told.auth == "fresh"]
+    assert len(fresh) >= 12
+    for told in fresh:
+        path = re.sub(r"<[^>]+>", "1", told.rule)
+        assert client.request(told.method, path, data=b"{}").code == "fresh_token_required", told.rule
 
 
 def test_the_time_of_a_sign_in_is_that_of_its_older_proof(client, clock):
