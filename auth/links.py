@@ -5,12 +5,13 @@ once for this letter; WRONG_CODES end the letter. An address that nobody has cos
 """
 
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from sqlalchemy import bindparam, delete
 
 from auth import crypto, database, fields, limits, mail, one_time, users
-from auth.fields import Body, Code, Email, Secret
+from auth.fields import Body, Email
 from auth.one_time import Held
 from auth.problems import InvalidRequest, LinkInvalid
 from auth.users import Account
@@ -18,7 +19,7 @@ from config import settings
 from models import Attempt, now
 
 SIGN_IN = timedelta(minutes=15)
-CODE = timedelta(minutes=15)
+CODE_LIFETIME = timedelta(minutes=15)
 VERIFICATION = timedelta(days=1)
 WAY_BACK = timedelta(days=7)
 WRONG_CODES = 5
@@ -33,10 +34,25 @@ NEITHER = {"field": "token", "code": "missing", "message": "is needed, or else e
 BOTH = {"field": "token", "code": "ambiguous", "message": "must not come together with email and code"}
 
 
+# None is longer than these; one that is, is answered like any other that is wrong.
+Token = Annotated[
+    str,
+    Field(
+        description="The secret of a link.", examples=["1n5V3rYl0ng0paqueS3cret"], json_schema_extra={"maxLength": 128}
+    ),
+]
+Code = Annotated[
+    str,
+    Field(
+        description="Spaces, dashes and case do not matter.", examples=["4GH7K2MN"], json_schema_extra={"maxLength": 32}
+    ),
+]
+
+
 class Proof(Body):
     """What the letter held: the token of its link, or its code and the address it went to."""
 
-    token: Secret | None = None
+    token: Token | None = None
     email: Email | None = None
     code: Code | None = None
 
@@ -69,7 +85,8 @@ def put(
 ) -> None:  # fmt: skip
     """Write a letter that carries a secret which was just made."""
     words = {"minutes": minutes(lifetime), "hours": minutes(lifetime) // 60, "days": lifetime.days}
-    secret = {"link": mail.link(path, made.secret), "code": made.code, "code_minutes": minutes(min(lifetime, CODE))}
+    words["code_minutes"] = min(words["minutes"], minutes(CODE_LIFETIME))
+    secret = {"link": mail.link(path, made.secret), "code": made.code}
     mail.send(template, to, locale, user_id, username=username, **words, **secret, **context)
 
 
@@ -125,7 +142,7 @@ def _hold_by_code(purpose: str, email: str, code: str) -> Held:
     account, subject = users.find_by_email(email), fields.key(email)
     limits.count_guess(account, email)
     tries = _count_try(purpose, subject)
-    held = one_time.hold_code(purpose, subject, code, CODE) if tries <= WRONG_CODES else None
+    held = one_time.hold_code(purpose, subject, code, CODE_LIFETIME) if tries <= WRONG_CODES else None
     if held is None:
         wrong = LinkInvalid().recorded("code.failed", user_id=account.id if account else None)
         raise wrong.then(lambda: _end_after(tries, purpose, subject))

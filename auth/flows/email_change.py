@@ -6,7 +6,8 @@ from flask import Blueprint
 
 from auth import access, crypto, events, fields, links, mail, one_time, passwords, users
 from auth.endpoint import endpoint
-from auth.fields import Body, Email, Message, Password, Secret
+from auth.fields import Body, Email, Message, Password
+from auth.links import Token
 from auth.problems import (
     AccountLocked,
     EmailTaken,
@@ -38,7 +39,7 @@ class Confirmation(Body):
 
     missing: ClassVar[str] = "Missing token"
 
-    token: Secret
+    token: Token
 
 
 @endpoint(

@@ -6,7 +6,8 @@ from flask import Blueprint
 
 from auth import events, fields, links, mail, one_time, sessions, users
 from auth.endpoint import endpoint
-from auth.fields import Body, Message, Secret
+from auth.fields import Body, Message
+from auth.links import Token
 from auth.problems import EmailTaken, LinkInvalid
 from models import now
 
@@ -18,7 +19,7 @@ class Report(Body):
 
     missing: ClassVar[str] = "Missing token"
 
-    token: Secret
+    token: Token
 
 
 @endpoint(bp, "POST", "/auth/not-me", body=Report, returns=Message, limit="redeem", errors=(LinkInvalid, EmailTaken))
