@@ -4,10 +4,12 @@ The routes and their fields are those of the API document, so that a new route i
 """
 
 import json
+from html import escape, unescape
 from urllib.parse import quote
 
 import pytest
 
+from auth.mail import letters
 from tests.support.crawl import Crawl
 from tests.support.marks import one_database
 
@@ -271,3 +273,17 @@ def test_nothing_that_was_sent_comes_back_in_a_refusal(crawl, text):
     assert all("json" in answer.headers["Content-Type"] for _, answer in answers)
     assert [route.name for route, answer in answers if text in str(sorted(answer.headers.items()))] == []
     assert {answer.text.count("\n") + answer.text.count("\u2028") for _, answer in answers} == {0}
+
+
+@one_database
+@pytest.mark.asvs("1.1.2", "1.2.1", "1.3.7", "1.3.11")
+@pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "{{7*7}} ${7*7} {% raw %}", "</p><a href='//evil'>x"])
+def test_a_name_stands_in_a_letter_as_it_was_written(app, name):
+    """No username may look like this; a letter would show it all the same."""
+    about = {"username": f"{name}\r\nBcc: eve@example.org", "link": "x", "code": "y", "hours": 1, "code_minutes": 1}
+    with app.app_context():
+        subject, text, html = letters.render("verify_email", "en", about)
+    assert f"{name}  Bcc: eve@example.org" in text.replace("\n", " ")
+    assert name in unescape(html)
+    assert name == escape(name) or name not in html
+    assert "\n" not in subject

@@ -7,6 +7,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
+from tests.support.mailbox import Mailbox
+
 GOOD = "Tulip-Anvil-Crater-59"
 one_client = pytest.mark.parametrize("client_kind", ["bearer"], indirect=True)
 pytestmark = one_client
@@ -187,3 +189,23 @@ def test_padding_of_the_range_answer_is_no_breach(make_client, breaches):
 @pytest.mark.asvs("6.2.12")
 def test_a_breach_service_that_fails_lets_the_password_pass(make_client, breaches):
     assert _register(make_client(BREACH_CHECK_URL=breaches(status=500).url), GOOD).status == 201
+
+
+# Known from a breach, common, and made of one's own name.
+REFUSED = {GOOD: "password_breached", "qwertyuiop": "password_common", "fiona2026!!": "password_personal"}
+NEW = "Velvet-Harbour-Quince-8"
+
+
+@pytest.mark.asvs("6.2.4", "6.2.11", "6.2.12")
+def test_a_change_and_a_reset_ask_for_as_much_as_a_registration(make_client, breaches):
+    server = breaches(known=f"{GOOD_SHA1[5:]}:3\r\n")
+    client = make_client(BREACH_CHECK_URL=server.url)
+    assert _register(client, NEW).status == 201
+    client.login("fiona", NEW)
+    client.post("/auth/password/forgot", {"email": "post@fiona.example"})
+    token = Mailbox(client.wire.app).last("post@fiona.example").token
+    for password, code in REFUSED.items():
+        changed = client.post("/auth/password/change", {"current_password": NEW, "new_password": password})
+        reset = client.another().post("/auth/password/reset", {"token": token, "password": password})
+        assert [_field_code(answer)[1] for answer in (changed, reset)] == [code] * 2
+    assert client.another().login("fiona", NEW).status == 200

@@ -98,6 +98,25 @@ def test_no_answer_has_a_field_for_a_secret(crawl):
     assert [f"{name}.{one}" for name, fields in written.items() for one in fields if INNER.search(one)] == []
 
 
+@one_database
+@pytest.mark.asvs("16.5.4", "16.5.1", "4.1.1")
+def test_an_error_that_nobody_foresaw_is_told_by_every_route_in_the_same_way(crawl, monkeypatch, caplog):
+    person = crawl.person()
+
+    def fail(*_):
+        raise RuntimeError("an inner detail")
+
+    monkeypatch.setattr("auth.endpoint._guard", fail)
+    monkeypatch.setitem(crawl.app.config, "PROPAGATE_EXCEPTIONS", False)
+    answers = {route.name: route.send(person) for route in crawl.routes}
+    assert {(answer.status, answer.code, answer.headers["Content-Type"]) for answer in answers.values()} == {
+        (500, "internal_error", "application/problem+json")
+    }
+    assert [name for name, answer in answers.items() if "inner" in answer.text or "Traceback" in answer.text] == []
+    monkeypatch.undo()
+    assert person.get("/auth/me").status == 200
+
+
 def stored_secrets(app):
     """Everything that is stored to check a secret by, or that is encrypted."""
     found = [
