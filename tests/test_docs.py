@@ -59,3 +59,7 @@ def test_every_link_leads_somewhere(file):
 def test_every_mark_names_a_requirement():
     known = {row.id for row in requirements.requirements(ROOT)}
     assert set(requirements.proofs(ROOT)) - known == set()
+
+
+def test_every_requirement_of_what_is_built_is_shown():
+    assert [row.id for row in requirements.unproven(ROOT)] == []
