@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask
-from flask_migrate import Migrate
 
 from auth import (
     commands,
@@ -26,7 +25,6 @@ from auth import (
 from auth.connectors import post
 from auth.flows import DEVELOPMENT, REGISTRY
 from config import ROOT, Settings, load
-from models import db
 
 
 def create_app(config: Mapping[str, Any] | Settings | None = None) -> Flask:
@@ -42,7 +40,6 @@ def create_app(config: Mapping[str, Any] | Settings | None = None) -> Flask:
     app.json = provider.OrjsonProvider(app)
     logs.init_app(app, settings)
     database.init_app(app, settings)
-    Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
     hashing.init_app(app, settings)
     keys.init_app(app)
     tokens.init_app(app, settings)
@@ -60,10 +57,10 @@ def create_app(config: Mapping[str, Any] | Settings | None = None) -> Flask:
 
 
 def __getattr__(name: str) -> Flask:
-    if name != "app":
+    if name not in ("app", server.PREPARED):
         raise AttributeError(name)
-    globals()["app"] = built = create_app()
-    server.begin(built)
+    globals()[name] = built = create_app()
+    server.begin(built, prepared=name == server.PREPARED)
     return built
 
 

@@ -1,7 +1,9 @@
 """Commands for operators, under `flask`."""
 
+import importlib
 import signal
 import threading
+from typing import Any
 
 import click
 from flask import Flask
@@ -82,8 +84,16 @@ def reset_factors(user: str) -> None:
     click.echo(f"factors removed: {removed}, sessions ended: {ended}")
 
 
+class Migrations:
+    """What `flask db` finds among the extensions; the process that migrates loads what it stands for, and no other."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module("auth.schema").configured(), name)
+
+
 def init_app(app: Flask) -> None:
     """Register the commands."""
+    app.extensions["migrate"] = Migrations()
     app.cli.add_command(mail_group)
     app.cli.add_command(keys_group)
     app.cli.add_command(audit_group)

@@ -5,6 +5,7 @@ queue and none fails half-way). `release` gives the connection back before a pas
 transaction of its own for what must stand although the request fails.
 """
 
+import importlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, CursorResult, Executable, Row, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from auth import embedded, patience
+from auth import embedded
 from auth.outages import Outage
 from config import Settings
 from models import db
@@ -184,19 +185,21 @@ def outage() -> Outage:
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Configure the engine: autocommit until `_begin`, few connections, short waits."""
-    postgresql = settings.sqlalchemy_url.startswith("postgresql")
-    if not postgresql:
+    # The driver of PostgreSQL weighs nine megabytes, which SQLite does without.
+    on_postgresql = settings.sqlalchemy_url.startswith("postgresql")
+    patience: Any = importlib.import_module("auth.patience") if on_postgresql else None
+    if not patience:
         settings.instance_path.mkdir(parents=True, exist_ok=True)
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.sqlalchemy_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
         "isolation_level": "AUTOCOMMIT",
         "pool_size": 8,
-        "max_overflow": 0 if postgresql else 24,
+        "max_overflow": 0 if patience else 24,
         "pool_timeout": WAIT_SECONDS,
         "pool_pre_ping": False,
         # The values of a statement are names and hashes: none may reach an error message, and with it a log.
         "hide_parameters": True,
-        **({"connect_args": patience.ARGUMENTS} if postgresql else {}),
+        **({"connect_args": patience.ARGUMENTS} if patience else {}),
     }
     db.init_app(app)
     # No ORM session is ever opened, so none is closed after every request.
@@ -204,7 +207,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.teardown_appcontext(end)
     app.extensions["gatehouse.database"] = away = Outage("database")
     with app.app_context():
-        if postgresql:
+        if patience:
             patience.guard(db.engine, away)
         else:
             event.listen(db.engine, "connect", embedded.configure)

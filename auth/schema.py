@@ -1,16 +1,27 @@
-"""The state of the database's tables: brought to the newest revision before the server starts."""
+"""The state of the database's tables: brought to the newest revision before the server starts.
+
+Only the process that migrates loads this module, on demand: Alembic weighs eleven megabytes.
+"""
 
 from pathlib import Path
+from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from flask_migrate import upgrade
+from flask import current_app
+from flask_migrate import Migrate, upgrade
 
 from auth import keys
 from config import ROOT
 from models import db
 
 FOLDER: Path = ROOT / "migrations"
+
+
+def configured() -> Any:
+    """What Flask-Migrate keeps for the application in force."""
+    Migrate(current_app, db, directory=str(FOLDER), render_as_batch=True)
+    return current_app.extensions["migrate"]
 
 
 def prepare() -> None:

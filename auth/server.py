@@ -1,16 +1,22 @@
 """The production server: Granian (WSGI), after the database was brought up to date."""
 
+import importlib
+import multiprocessing
+
 import click
 from flask import Flask
 from flask.cli import ScriptInfo
 from granian import Granian
 from granian.constants import Interfaces
 
-from auth import metrics, schema, worker
+from auth import metrics, worker
 from config import ROOT, Settings, settings
 
+# The name under which the server below finds the application, when it has prepared the database itself.
+PREPARED = "prepared"
 
-def begin(app: Flask) -> None:
+
+def begin(app: Flask, prepared: bool) -> None:
     """What a process that serves does first, under any server: bring the tables of a development up to date, and work.
 
     In production the tables are migrated by `python app.py` or `flask db upgrade`, before anything serves.
@@ -19,17 +25,17 @@ def begin(app: Flask) -> None:
     if command is not None and command.find_object(ScriptInfo) is not None and command.info_name != "run":
         return
     with app.app_context():
-        if not settings().production:
-            schema.prepare()
+        production = settings().production
+    if not prepared and not production:
+        _prepare(app)
     worker.start(app)
 
 
 def run(app: Flask, chosen: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests in flight. Every worker builds an app of its own."""
-    with app.app_context():
-        schema.prepare()
+    _prepare_apart(app)
     server = Granian(
-        "app:app",
+        f"app:{PREPARED}",
         address=chosen.host,
         port=chosen.port,
         interface=Interfaces.WSGI,
@@ -44,3 +50,17 @@ def run(app: Flask, chosen: Settings) -> None:
     )
     with metrics.shared():
         server.serve()
+
+
+def _prepare_apart(app: Flask) -> None:
+    """Prepare the database in a process that takes what it loaded with it; exits when that fails."""
+    process = multiprocessing.get_context("fork").Process(target=_prepare, args=[app])
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise SystemExit(process.exitcode)
+
+
+def _prepare(app: Flask) -> None:
+    with app.app_context():
+        importlib.import_module("auth.schema").prepare()
