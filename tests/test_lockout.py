@@ -221,7 +221,7 @@ def test_parallel_sign_ins_with_the_right_password_lock_nobody(owner, race):
         assert {answer.status for answer in answers} == {200}
 
 
-def test_a_guess_that_finds_no_place_to_be_evaluated_costs_nothing(client, app, monkeypatch):
+def test_a_guess_that_finds_no_place_to_be_evaluated_costs_nothing(client, app):
     client.register("ada")
     places = app.extensions["gatehouse.hashing"].places
     taken = [places.acquire(blocking=False) for _ in range(1000)].count(True)
