@@ -30,7 +30,7 @@ ARGUMENTS = (
 )
 DOMAINS = ("Page", "Runtime", "Network", "Log", "Audits")
 GONE = ("Execution context was destroyed", "Cannot find context", "Inspected target navigated", "uniqueContextId")
-ANSWER_SECONDS = 60
+SECONDS = 60
 PLATFORM = {
     "protocol": "ctap2",
     "transport": "internal",
@@ -69,8 +69,8 @@ class Browser:
             env={**clean_environment(HOME=folder), **chromium.environment},
             cwd=folder,
         )
-        url = wait_until(lambda: LISTENS.search(self.program.log), "the browser listens", 60)[1]
-        self._socket = websocket.create_connection(url, timeout=ANSWER_SECONDS, suppress_origin=True)
+        url = wait_until(lambda: LISTENS.search(self.program.log), "the browser listens", SECONDS)[1]
+        self._socket = websocket.create_connection(url, timeout=SECONDS, suppress_origin=True)
         self._numbers = count(1)
         self._tabs: dict[str, Tab] = {}
 
@@ -129,7 +129,9 @@ class Tab:
         """Go to an address and wait until the page and its script are there."""
         went = self.call("Page.navigate", url=url)
         assert "errorText" not in went, went
-        wait_until(lambda: self._try("document.readyState === 'complete' && location.href !== 'about:blank'"), url)
+        wait_until(
+            lambda: self._try("document.readyState === 'complete' && location.href !== 'about:blank'"), url, SECONDS
+        )
 
     def run(self, script: str) -> Any:
         """The value of an expression on the page, awaited; raises Refused when it throws."""
@@ -142,7 +144,7 @@ class Tab:
     def wait(self, condition: str) -> Any:
         """Wait until an expression on the page is true, whatever page that is by then; its value."""
         try:
-            return wait_until(lambda: self._try(condition), condition)
+            return wait_until(lambda: self._try(condition), condition, SECONDS)
         except TimeoutError as error:
             raise TimeoutError(f"{error}\n{self.address}\n{self.text}") from None
 

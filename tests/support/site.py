@@ -95,7 +95,7 @@ class Site:
             mine = [letter for letter in mailbox.in_folder(folder) if letter.to == to and subject in letter.subject]
             return next((letter for letter in mine if f"/pages/{page}#token=" in letter.text), None)
 
-        return wait_until(arrived, f"a letter to {to} with a link to the page {page}")
+        return wait_until(arrived, f"a letter to {to} with a link to the page {page}", 60)
 
     def texted(self, number: str) -> str:
         """The code in the message that a phone has got."""
