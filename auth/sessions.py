@@ -59,7 +59,7 @@ def sign_in(
     both, device = "mfa" in amr, devices.known(account.id)
     if account.mfa_since is not None and not both and (replaces or not trust.holds(account.id, device)):
         raise pending.demand(account, amr, replaces)
-    time, chosen = now(), settings()
+    time, governed = now(), settings().mfa_policy != "optional"
     ip, user_agent, _ = events.origin()
     row: dict[str, Any] = {
         "id": crypto.random_id(),
@@ -70,16 +70,14 @@ def sign_in(
         "acr": AAL2 if both else AAL1,
         "factor": factor,
         "auth_time": at or time,
-        "enrol_only": not (both or account.mfa_since)
-        and chosen.mfa_policy != "optional"
-        and enrolled.demanded(account),
+        "enrol_only": not (both or account.mfa_since) and governed and enrolled.demanded(account),
         "device_id": device or crypto.random_id(),
         "ip": ip,
         "user_agent": user_agent,
         "created_at": time,
         "last_used_at": time,
-        "idle_expires_at": time + timedelta(seconds=chosen.session_idle_seconds),
-        "expires_at": time + timedelta(seconds=chosen.refresh_token_seconds),
+        "idle_expires_at": time + timedelta(seconds=settings().session_idle_seconds),
+        "expires_at": time + timedelta(seconds=settings().refresh_token_seconds),
     }
     keys.current()
     _begin(row)
