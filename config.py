@@ -305,9 +305,11 @@ def _unsafe(given: Settings) -> list[str]:
         unsafe.append("METRICS_TOKEN must be at least 16 random characters")
     if given.sms_url and not given.sms_url.startswith("https://"):
         unsafe.append("SMS_URL must be an https:// server")
+    origins = {"CORS_ORIGINS": given.cors_origins, "PASSKEY_ORIGINS": given.passkey_origins}
     unsafe += [
-        f"CORS_ORIGINS holds {origin}, which is not https" for origin in given.cors_origins if origin[:5] != "https"
-    ]
+        f"{name} holds {origin}, which is not https"
+        for name, named in origins.items() for origin in named if not origin.startswith(("https:", "android:"))
+    ]  # fmt: skip
     return unsafe
 
 

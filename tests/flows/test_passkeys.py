@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import select, update
 
 from auth import crypto, database
+from config import SettingsError, load
 from models import AuditEvent, Passkey, User
 from tests.support.authenticator import Authenticator, decoded
 from tests.support.clients import PASSWORD
@@ -62,6 +63,32 @@ def test_the_options_of_a_sign_in_name_nobody_and_want_the_person_verified(clien
     assert options["allowCredentials"] == []
     assert options["userVerification"] == "required"
     assert options["rpId"] == "localhost"
+
+
+def test_the_settings_name_the_domain_and_its_pages(make_client):
+    origins = "https://app.example.com,https://example.com"
+    client = verified(make_client(RP_ID="example.com", PASSKEY_ORIGINS=origins))
+    assert client.post("/auth/passkeys/login/options").json["rpId"] == "example.com"
+    assert register(client, Authenticator(origin="https://other.example.com")).code == "passkey_invalid"
+    assert register(client, Authenticator(origin="https://app.example.com")).status == 201
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://example.org", "https://notexample.com", "https://example.com.evil.example"]
+)
+def test_a_page_of_another_domain_stops_the_start(origin):
+    with pytest.raises(SettingsError, match="which is not of RP_ID"):
+        load({"SECRET_KEY": "k" * 40, "RP_ID": "example.com", "PASSKEY_ORIGINS": origin})
+
+
+def test_production_refuses_passkeys_on_plain_http():
+    with pytest.raises(SettingsError, match=r"PASSKEY_ORIGINS holds .* which is not https"):
+        load({"APP_ENV": "production", "RP_ID": "example.com", "PASSKEY_ORIGINS": "http://example.com"})
+
+
+def test_an_app_is_known_by_its_key():
+    origin = "android:apk-key-hash:dGVzdA"
+    assert load({"RP_ID": "example.com", "PASSKEY_ORIGINS": origin, "SECRET_KEY": "k"}).ceremony_origins == [origin]
 
 
 @pytest.mark.asvs("6.7.2")
