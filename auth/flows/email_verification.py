@@ -64,6 +64,7 @@ def _own_address() -> str:
 
 def _registered(registration: dict[str, str]) -> int:
     """The account that a private registration becomes now that its address is proven."""
+    users.check_unheld(registration["username"], registration["email"])
     user_id = users.create(**registration)
     events.record("account.registered", user_id)
     return user_id

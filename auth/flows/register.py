@@ -76,6 +76,9 @@ def _answer(locale: str, username: str, email: str, password_hash: str) -> None:
     except UsernameTaken:
         mail.send("username_unavailable", email, locale, username=username)
         return
+    except EmailTaken:
+        # Kept for somebody who may come back to it; nobody can be told so.
+        return
     registration = {"username": username, "email": email, "password_hash": password_hash, "locale": locale}
     # Beside others: whoever registers a stranger's address must not void the letter that the stranger has asked for.
     made = one_time.issue(

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from auth import database, events, mail, metrics
 from auth.connectors import post
 from auth.connectors.post import Undeliverable
 from auth.crypto import Undecryptable
 from auth.mail import letters, outbox
+from auth.refusals import STORE_AWAY
 
 log = logging.getLogger("gatehouse.worker")
 
@@ -50,7 +52,7 @@ def _serve(row: Any) -> str:
         return str(fault) if fault.offline else ""
     except Undecryptable:
         _fail(row, "its key is gone", final=True)
-    except SQLAlchemyError:
+    except STORE_AWAY:
         raise
     except Exception as error:
         log.exception("a letter could not be made", extra={"template": row.template})

@@ -95,6 +95,27 @@ def test_of_two_letters_the_second_confirmation_finds_the_address_taken(client, 
 
 
 @pytest.mark.asvs("2.3.4")
+def test_an_address_that_its_owner_may_come_back_to_is_nobody_elses(ada, mailbox):
+    ada.login("ada")
+    ada.post("/auth/email/change", {"email": "ada@example.net", "password": PASSWORD})
+    ada.post("/auth/email/change/confirm", {"token": mailbox.last("ada@example.net").token})
+    before = len(mailbox.all())
+    assert ada.another().register("eve", "ada@example.org").status == 202
+    assert len(mailbox.all()) == before
+
+
+def test_a_registration_that_waited_while_its_address_was_given_up_is_refused(client, mailbox):
+    client.register("eve", "ada@example.org")
+    hers = mailbox.last().token
+    client.register("ada")
+    client.post("/auth/email/verify", {"token": mailbox.last().token})
+    client.login("ada")
+    client.post("/auth/email/change", {"email": "ada@example.net", "password": PASSWORD})
+    client.post("/auth/email/change/confirm", {"token": mailbox.last("ada@example.net").token})
+    answer = client.post("/auth/email/verify", {"token": hers})
+    assert (answer.status, answer.code) == (409, "email_taken")
+
+
 @pytest.mark.parametrize("client_kind", ["bearer"], indirect=True)
 def test_of_fifty_confirmations_at_once_one_succeeds(client, mailbox, race):
     client.register("ada")
