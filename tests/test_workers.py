@@ -17,10 +17,15 @@ from tests.support import application
 from tests.support.clients import PASSWORD, BearerClient, InProcess
 from tests.support.forging import header_of
 from tests.support.marks import one_database
+from tests.support.postgresql import execute
 from tests.support.processes import clean_environment, wait_until
 from tests.support.run import ROOT
 
 CONNECTIONS = 12
+CUT = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND application_name = 'gatehouse'"
+)
 
 
 def workers_of(service):
@@ -65,6 +70,35 @@ def test_a_logout_holds_on_the_next_request_on_every_worker(service, lines, fres
     assert statuses(both, client.access_token, race) == {200}
     client.logout()
     assert statuses(both, client.access_token, race) == {401}
+
+
+@pytest.mark.asvs("7.4.1")
+def test_none_of_a_hundred_requests_right_after_a_logout_is_accepted(service, lines, fresh_name, race):
+    """`python -m bench.revocation` does the same a thousand times."""
+    name = fresh_name()
+    client, both = service.client().signed_in(name), lines(service)
+    accepted = asked = 0
+    while asked < 100:
+        client.login(name)
+        assert statuses(both, client.access_token, race) == {200}
+        gone = client.access_token
+        client.logout()
+        accepted += statuses(both, gone, race) != {401}
+        asked += len(both)
+    assert accepted == 0
+
+
+@pytest.mark.asvs("7.4.1")
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_a_logout_holds_when_the_connections_to_the_database_are_cut(live_server, lines, race):
+    server = live_server()
+    client = server.client().signed_in("ada")
+    gone, both = client.access_token, lines(server)
+    assert statuses(both, gone, race) == {200}
+    client.logout()
+    execute(server.database.url, CUT)
+    assert statuses(both, gone, race) <= {401, 503}
+    wait_until(lambda: statuses(both, gone, race) == {401}, "both workers have a connection again")
 
 
 @pytest.mark.asvs("7.4.1")
