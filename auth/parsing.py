@@ -18,6 +18,7 @@ from auth.problems import EmptyBody, InvalidRequest, MalformedBody, NotFound, To
 LARGEST = 64 * 1024
 DRAINED = 32 * 1024 * 1024
 DIGITS_OF_64_BITS = 19
+LARGEST_NUMBER = 2**31 - 1
 
 B = TypeVar("B", bound=Body)
 
@@ -52,9 +53,10 @@ def parse_query(model: type[B]) -> B:
 
 
 def check_path(parts: dict[str, Any]) -> None:
-    """Refuse a NUL in the path, which no name holds and no database takes; raises NotFound."""
-    if any("\0" in str(part) for part in parts.values()):
-        raise NotFound
+    """Refuse what no name and no number of a row can be, and no database takes; raises NotFound."""
+    for part in parts.values():
+        if part > LARGEST_NUMBER if isinstance(part, int) else "\0" in part:
+            raise NotFound
 
 
 def fault(field: str, code: str, message: str) -> dict[str, str]:

@@ -106,7 +106,7 @@ def test_a_changed_authenticator_is_a_wrong_code_and_an_event_and_no_fault(app, 
     other = client.another()
     answer = verify(other, begin(other), phone.code(1))
     assert (answer.status, answer.code) == (401, "code_invalid")
-    assert read(client, select(AuditEvent.name)).scalars().all()[-1] == "mfa.failed"
+    assert read(client, select(AuditEvent.name).order_by(AuditEvent.id)).scalars().all()[-1] == "mfa.failed"
     assert verify(other, begin(other), phone.recovery_codes[0], "recovery_code").status == 200
 
 

@@ -71,7 +71,7 @@ def _is_measured(answer):
     if answer.status in (204, 304):
         return not answer.data and "Content-Type" not in answer.headers
     kind = answer.headers.get("Content-Type", "")
-    known = re.fullmatch(r"application/([\w.+-]*json|jwt)|text/(html|css|javascript|plain); ?(charset=utf-8).*", kind)
+    known = re.fullmatch(r"application/([\w.+-]*json|jwt)|text/(html|css|javascript|plain);.*charset=utf-8.*", kind)
     return bool(known) and int(answer.headers["Content-Length"]) == len(answer.data)
 
 
@@ -133,7 +133,6 @@ def stored_secrets(app):
 @pytest.mark.asvs("8.2.3", "15.3.1")
 def test_nothing_that_is_stored_to_check_a_secret_comes_out(crawl):
     person = crawl.person()
-    person.post("/auth/mfa/totp/enroll", {})
     person.post("/auth/magic-link", {"email": "crawler1@example.org"})
     Mailbox(crawl.app).work()
     columns, values = stored_secrets(crawl.app)
