@@ -171,7 +171,8 @@ def _successor(claims: dict[str, Any], time: datetime) -> Any:
     if min(row["expires_at"], row["idle_expires_at"]) <= time:
         raise TokenExpired
     grace = timedelta(seconds=settings().refresh_grace_seconds)
-    if row["generation"] == claims["generation"] + 1 and time - row["rotated_at"] < grace:
+    # Whoever waited for the winner began before the rotation: without grace even that is too late.
+    if grace and row["generation"] == claims["generation"] + 1 and time - row["rotated_at"] < grace:
         return row
     replay = TokenReused().then(lambda: _end_replayed(row["id"]))
     raise replay.recorded("session.replayed", user_id=row["user_id"], session_id=row["id"])
