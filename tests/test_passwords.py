@@ -5,6 +5,7 @@ import unicodedata
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from zxcvbn import zxcvbn
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from tests.support.mailbox import Mailbox
@@ -48,6 +49,27 @@ def test_a_refusal_says_what_to_improve(client):
     answer = _register(client, "qwertyuiop")
     assert "is too easy to guess. This is a top-100 common password." in answer.message
     assert "qwertyuiop" not in answer.text
+
+
+@pytest.mark.asvs("1.3.12")
+@pytest.mark.parametrize(
+    "password", ["(4@8({[<369&#!1/|0$5+7%2" * 2, "@!|$+%<[{(" * 4, "4@8({[<369&#!1/|0$5+7%2x" + "a1" * 11]
+)
+def test_no_password_makes_the_estimator_try_more_readings_than_it_can_in_a_short_time(client, monkeypatch, password):
+    read = []
+
+    def note(text, **more):
+        read.append(text)
+        return zxcvbn(text, **more)
+
+    monkeypatch.setattr("auth.passwords.zxcvbn", note)
+    assert _register(client, password[:47]).status == 201
+    assert [len(set(text) & set("@({[<!|$+%")) for text in read] == [2]
+
+
+@pytest.mark.parametrize("password", ["P@$$w0rd", "p4ssw0rd!", "p@ssw0rd", "P@$$word1"])
+def test_signs_in_place_of_letters_make_no_common_password_a_good_one(client, password):
+    assert _field_code(_register(client, password)) == ("password", "password_common")
 
 
 @pytest.mark.asvs("6.2.5")
