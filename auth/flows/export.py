@@ -1,7 +1,7 @@
 """Everything that is kept about a person, as one JSON document (GDPR, articles 15 and 20).
 
-The document is made from the tables themselves: whatever has the person's id is in it, but for what is a secret. Its
-schema is that of `Export` in the API document.
+The document is made from the tables themselves: whatever has the person's id is in it, but for what is a secret, and
+what is kept encrypted and is none. Its schema is that of `Export` in the API document.
 """
 
 from datetime import datetime
@@ -14,6 +14,8 @@ from sqlalchemy import JSON, Column, LargeBinary, Table, select
 
 from auth import access, answers, database, events
 from auth.endpoint import endpoint
+from auth.factors import authenticators
+from auth.factors.enrolled import SMS
 from auth.fields import Answer
 from auth.problems import FreshTokenRequired
 from models import Base, Moment, now
@@ -61,6 +63,7 @@ Export = _type(
         "format": (Literal["gatehouse-export-1"], ...),
         "exported_at": (datetime, ...),
         "account": (_type_of(USERS), ...),
+        "phone_numbers": (list[str], ...),
         **{name: (GenericAlias(list, (_type_of(table),)), ...) for name, table in OWNED.items()},
     },
 )
@@ -72,6 +75,8 @@ def export() -> Response:
     events.record("account.exported", access.user_id(), access.session_id())
     members: dict[str, Any] = {name: _rows(table, table.c.user_id) for name, table in OWNED.items()}
     members |= {"format": "gatehouse-export-1", "exported_at": now(), "account": _rows(USERS, USERS.c.id)[0]}
+    phones = map(authenticators.secret_of, authenticators.in_force(access.user_id(), SMS))
+    members["phone_numbers"] = [number for number in phones if number]
     made = Export(**members)
     return answers.attachment(made.model_dump(mode="json"), "gatehouse-export.json")
 

@@ -1,10 +1,13 @@
 """GET /auth/me/export."""
 
+import re
+
 import pytest
 
 from auth.flows.export import OWNED, WITHHELD
 from models import Base
 from tests.support.clients import PASSWORD
+from tests.support.factors import verified
 from tests.support.mailed import RESET
 
 
@@ -37,6 +40,16 @@ def test_no_secret_is_in_it(client, mailbox):
     letter = RESET.letter(client.signed_in("ada"), mailbox)
     text = client.get("/auth/me/export").text
     assert not [secret for secret in (PASSWORD, letter.token, letter.code, "$2b$", "_hash") if secret in text]
+
+
+def test_a_phone_number_is_in_it_although_it_is_kept_encrypted(make_client, tmp_path):
+    client = verified(make_client(SMS_URL=f"file://{tmp_path}"))
+    client.post("/auth/mfa/sms/enroll", {"phone": "+4915123456789"})
+    (message,) = tmp_path.glob("*.txt")
+    code = re.search("([0-9]{6}) is your code", message.read_text())[1]
+    codes = client.post("/auth/mfa/sms/confirm", {"code": code}).json["recovery_codes"]
+    client.post("/auth/reauthenticate", {"password": PASSWORD, "method": "recovery_code", "code": codes[0]})
+    assert client.get("/auth/me/export").json["phone_numbers"] == ["+4915123456789"]
 
 
 def test_nobody_else_is_in_it(client):
