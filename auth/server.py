@@ -1,5 +1,6 @@
 """The production server: Granian (WSGI), after the database was brought up to date."""
 
+import gc
 import importlib
 import multiprocessing
 
@@ -28,6 +29,9 @@ def begin(app: Flask, prepared: bool) -> None:
         production = settings().production
     if not prepared and not production:
         _prepare(app)
+    # What is there at the start stays: a collector that looked through it again would stop every request meanwhile.
+    gc.collect()
+    gc.freeze()
     worker.start(app)
 
 
@@ -48,6 +52,9 @@ def run(app: Flask, chosen: Settings) -> None:
         log_access=False,
         websockets=False,
     )
+    # Nor does it write to the memory that the workers share with this process.
+    gc.collect()
+    gc.freeze()
     with metrics.shared():
         server.serve()
 

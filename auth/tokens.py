@@ -23,7 +23,8 @@ from config import Settings, settings
 
 ACCESS, REFRESH = "access", "refresh"
 TYP = {ACCESS: "at+jwt", REFRESH: "rt+jwt"}
-REMEMBERED = 4096
+# Each weighs some two kilobytes.
+REMEMBERED = 2048
 LONGEST = 8192
 # Clocks of two machines may differ by so much when a token is said to be issued; expiry has no leeway.
 CLOCK_SKEW_SECONDS = 5
