@@ -54,6 +54,7 @@ class Nginx:
         for number, host in enumerate(hosts, 1):
             text = text.replace(f"gatehouse-{number}:8000", f"127.0.0.1:{host.port}")
         text = text.replace("listen 8080", f"listen 127.0.0.1:{self.port}").replace("/run/nginx.pid", "nginx.pid")
+        text = "".join(line for line in text.splitlines(keepends=True) if "ssl" not in line)
         folders = "".join(
             f"    {kind}_temp_path {kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
