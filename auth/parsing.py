@@ -19,6 +19,8 @@ LARGEST = 64 * 1024
 DRAINED = 32 * 1024 * 1024
 DIGITS_OF_64_BITS = 19
 LARGEST_NUMBER = 2**31 - 1
+# An answer names so many faults and no more: it must not be larger than the request that brings it about.
+MOST_FAULTS = 32
 
 B = TypeVar("B", bound=Body)
 
@@ -44,8 +46,9 @@ def members() -> dict[str, Any]:
 def parse_query(model: type[B]) -> B:
     """The query string as `model`; a name that comes twice is refused, so that no two readers differ about it."""
     values = {name: request.args.getlist(name) for name in request.args}
-    if doubled := [name for name, given in values.items() if len(given) > 1]:
-        raise InvalidRequest(errors=[fault(name[:64], "duplicate", "came more than once") for name in doubled[:8]])
+    doubled = [_shown(name) for name, given in values.items() if len(given) > 1]
+    if doubled:
+        raise InvalidRequest(errors=[fault(name, "duplicate", "came more than once") for name in doubled[:MOST_FAULTS]])
     try:
         return model.model_validate({name: given[0] for name, given in values.items()}, strict=False)
     except ValidationError as error:
@@ -121,7 +124,9 @@ def _validated(model: type[B], members: dict[str, Any]) -> B:
 
 
 def _invalid(model: type[Body], error: ValidationError, members: dict[str, Any] | None = None) -> InvalidRequest:
-    faults = [_describe(found) for found in error.errors(include_input=False, include_url=False, include_context=False)]
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    # What is missing or wrong stands before what is unknown, of which there may be thousands.
+    faults = [_describe(one) for one in found[:MOST_FAULTS]]
     detail = "Invalid " + ", ".join(dict.fromkeys(fault["field"] for fault in faults))
     if model.missing and members is not None and any(_absent(fault, members) for fault in faults):
         detail = model.missing
@@ -133,7 +138,11 @@ def _absent(fault: dict[str, str], members: dict[str, Any]) -> bool:
 
 
 def _describe(found: Any) -> dict[str, str]:
-    """One fault. The name of an unknown field is the client's own text, so it is shown bounded and printable."""
+    """One fault."""
     name = ".".join(str(part) for part in found["loc"]) or "body"
-    printable = "".join(mark if mark.isprintable() else "?" for mark in name[:64])
-    return fault(printable, found["type"], found["msg"].removeprefix("Value error, "))
+    return fault(_shown(name), found["type"], found["msg"].removeprefix("Value error, "))
+
+
+def _shown(name: str) -> str:
+    """The name of a field; that of an unknown one is the client's own text, so it is shown bounded and printable."""
+    return "".join(mark if mark.isprintable() else "?" for mark in name[:64])

@@ -127,6 +127,23 @@ def test_no_body_sets_what_only_the_service_may_set(crawl):
 
 
 @one_database
+@pytest.mark.asvs("2.2.1", "15.1.3")
+def test_thousands_of_faults_make_no_long_answer(crawl):
+    person = crawl.person()
+    unknown = {f"{number:x}": 1 for number in range(6000)}
+    answers = {
+        route.name: route.send(person, data=json.dumps({**unknown, **route.body}).encode()) for route in crawl.with_body
+    }
+    answers |= {
+        route.name: route.with_query("&".join(f"{name}=1" for name in [*unknown, *unknown][:4000])).send(person)
+        for route in crawl.routes
+        if route.query
+    }
+    assert {answer.code for answer in answers.values()} == {"invalid_request"}
+    assert max(len(answer.data) for answer in answers.values()) < 6000
+
+
+@one_database
 @pytest.mark.asvs("2.2.1", "15.3.7")
 @pytest.mark.parametrize("query", ["limit=1&limit=2", "cursor=a&cursor=b", "unknown=1", "limit=1&Limit=1", "limit[]=1"])
 def test_a_query_is_as_strict_as_a_body(crawl, query):
