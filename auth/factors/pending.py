@@ -49,11 +49,14 @@ def demand(account: Account, amr: list[str], replaces: str | None) -> MfaRequire
 
 def attempt(mfa_token: str) -> Pending:
     """The sign-in that waits, for one try at its second factor, which is counted; raises CodeInvalid."""
-    return _pending(one_time.attempt(PURPOSE, mfa_token))
+    waiting = _pending(one_time.attempt(PURPOSE, mfa_token))
+    if waiting.held.data["device"] not in (None, devices.known(waiting.user_id)):
+        raise CodeInvalid
+    return waiting
 
 
 def find(mfa_token: str) -> Pending:
-    """The sign-in that waits, for what is no try; raises CodeInvalid."""
+    """The sign-in that waits, for what is no try and may be asked without the cookie of a device; raises CodeInvalid."""
     return _pending(one_time.hold(PURPOSE, mfa_token))
 
 
@@ -72,7 +75,7 @@ def _pending(held: Held | None) -> Pending:
     if held is None or held.user_id is None:
         raise CodeInvalid
     data = held.data
-    if data["client"] != _program() or data["device"] not in (None, devices.known(held.user_id)):
+    if data["client"] != _program():
         raise CodeInvalid
     return Pending(held, held.user_id, data["amr"], held.created_at, data["replaces"])
 

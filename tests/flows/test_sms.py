@@ -151,6 +151,13 @@ def test_a_wrong_code_confirms_nothing(client):
     assert client.post("/auth/mfa/sms/confirm", {"code": "no code"}).code == "code_invalid"
 
 
+def test_a_page_asks_for_a_code_without_its_cookies(client, phone):
+    enrolled(client, phone)
+    mfa_token = begin(client)
+    assert client.another().post("/auth/mfa/sms/challenge", {"mfa_token": mfa_token}).status == 202
+    assert verify(client, mfa_token, phone.code, "sms").status == 200
+
+
 @pytest.mark.asvs("6.5.1")
 def test_a_code_works_once(client, phone):
     enrolled(client, phone)
