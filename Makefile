@@ -12,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check bench cluster docs fuzz flood test-browser clean
+.PHONY: help run test check bench cluster docs fuzz flood writers test-browser clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do \
@@ -34,6 +34,9 @@ bench: $(DEVELOPMENT) ## measure throughput and response times
 
 flood: $(DEVELOPMENT) ## measure token checks while wrong logins flood in
 	@$(PY) -m bench.flood $(ARGS)
+
+writers: $(DEVELOPMENT) ## measure 64 connections that do nothing but write
+	@$(PY) -m bench.writers $(ARGS)
 
 fuzz: $(DEVELOPMENT) ## send generated requests to the live service, on both databases
 	@$(PY) -m tests.fuzz $(ARGS)

@@ -21,12 +21,12 @@ from sqlalchemy.exc import InvalidatePoolError
 
 from auth.outages import Outage
 
-ANSWER_SECONDS = 1.5
+ANSWER_SECONDS = 1.6
 IDLE_SECONDS = 0.1
 # The server ends a slow statement before this side gives the connection up, which is for servers that do not answer.
 ARGUMENTS = {
     "connect_timeout": 2,
-    "options": "-c timezone=UTC -c statement_timeout=1300 -c lock_timeout=1200"
+    "options": "-c timezone=UTC -c statement_timeout=1450 -c lock_timeout=1400"
     " -c idle_in_transaction_session_timeout=10000",
     "application_name": "gatehouse",
 }

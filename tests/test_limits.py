@@ -54,6 +54,12 @@ def test_beyond_the_limit_of_an_address_the_answer_is_429_with_retry_after(limit
     assert 0 < int(answer.headers["Retry-After"]) <= LOGIN_PERIOD
 
 
+@pytest.mark.asvs("6.3.1")
+def test_one_password_tried_at_500_accounts_from_one_address_is_soon_refused(limited):
+    answers = [limited.login(f"person-{number}", "Tulip-Anvil-Crater-58") for number in range(500)]
+    assert [answer.status for answer in answers] == [401] * LOGINS + [429] * (500 - LOGINS)
+
+
 @pytest.mark.asvs("2.4.1")
 def test_another_address_is_not_affected(limited):
     assert let_in(limited, LOGINS + 1, "192.0.2.1") == LOGINS
@@ -277,6 +283,14 @@ def test_no_name_of_a_person_is_kept_in_redis(make_client, redis_server):
         keys = store.keys()
     assert len(keys) == 2
     assert not any(b"ada" in key for key in keys)
+
+
+@one_database
+@one_client
+@pytest.mark.asvs("16.3.3")
+def test_a_request_beyond_the_limit_is_a_line_in_the_log(make_client, capfd):
+    let_in(make_client(RATE_LIMITS=True, WORKERS=1, LOG_LEVEL="info"), LOGINS + 1)
+    assert capfd.readouterr().err.count("code=rate_limited") == 1
 
 
 @one_client
