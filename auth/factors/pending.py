@@ -56,7 +56,7 @@ def attempt(mfa_token: str) -> Pending:
 
 
 def find(mfa_token: str) -> Pending:
-    """The sign-in that waits, for what is no try and may be asked without the cookie of a device; raises CodeInvalid."""
+    """The sign-in that waits, for what is no try, which a page may ask without its cookies; raises CodeInvalid."""
     return _pending(one_time.hold(PURPOSE, mfa_token))
 
 
