@@ -12,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check bench cluster docs fuzz flood writers test-browser clean
+.PHONY: help run test check bench cluster docs fuzz flood revocation writers test-browser clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do \
@@ -34,6 +34,9 @@ bench: $(DEVELOPMENT) ## measure throughput and response times
 
 flood: $(DEVELOPMENT) ## measure token checks while wrong logins flood in
 	@$(PY) -m bench.flood $(ARGS)
+
+revocation: $(DEVELOPMENT) ## show a thousand signed-out tokens to the other worker, connections cut, and after kill -9
+	@$(PY) -m bench.revocation $(ARGS)
 
 writers: $(DEVELOPMENT) ## measure 64 connections that do nothing but write
 	@$(PY) -m bench.writers $(ARGS)

@@ -136,7 +136,8 @@ def _guard(told: Endpoint) -> bool:
         access.check_fresh()
     if told.needs:
         access.check_roles(told.needs)
-    return location == transport.COOKIES or transport.wants_cookies()
+    # What is safe hands out no tokens, and so does not ask how they would be carried.
+    return location == transport.COOKIES or (told.method != "GET" and transport.wants_cookies())
 
 
 def _authenticate(auth: str, enrolling: bool) -> str | None:
