@@ -72,6 +72,7 @@ def test_every_letter_can_be_written(app, template, locale):
         ("de-CH,de;q=0.9,en;q=0.1", "Bitte bestätigen Sie Ihre Adresse"),
         ("fr", "Confirm your address"),
         ("", "Confirm your address"),
+        ("*", "Confirm your address"),
         ("xx; q=y, \x7f", "Confirm your address"),
     ],
 )

@@ -20,7 +20,6 @@ from models import Letter, now
 PURPOSE = "letters"
 # Marks a row that is a question; no template has such a name.
 QUESTION = "?"
-DEFAULT_LOCALE = "en"
 
 Answer = Callable[..., None]
 
@@ -78,8 +77,8 @@ def lasting(lifetime: timedelta) -> dict[str, int]:
 def chosen_locale() -> str:
     """The language of letters to whoever sent this request."""
     if not has_request_context():
-        return DEFAULT_LOCALE
-    return request.accept_languages.best_match(letters.locales(), DEFAULT_LOCALE) or DEFAULT_LOCALE
+        return letters.DEFAULT_LOCALE
+    return request.accept_languages.best_match(letters.locales(), letters.DEFAULT_LOCALE)
 
 
 def unseal(row: Any) -> Sealed:

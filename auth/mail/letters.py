@@ -22,6 +22,7 @@ from config import ROOT, settings
 
 FOLDER = ROOT / "auth" / "templates" / "mail"
 LAYOUT = "layout.html"
+DEFAULT_LOCALE = "en"
 WIDTH = 76
 
 # A text is plain and nothing in it is markup; the layout escapes whatever it is given.
@@ -48,19 +49,20 @@ class Part(NamedTuple):
 
 @cache
 def locales() -> tuple[str, ...]:
-    """The languages there are, one a folder."""
-    return tuple(sorted(folder.name for folder in FOLDER.iterdir() if folder.is_dir()))
+    """The languages there are, one a folder; the one for whoever takes any comes first."""
+    found = (folder.name for folder in FOLDER.iterdir() if folder.is_dir())
+    return tuple(sorted(found, key=lambda name: (name != DEFAULT_LOCALE, name)))
 
 
 @cache
 def templates() -> frozenset[str]:
     """The names of the letters."""
-    return frozenset(file.stem for file in (FOLDER / "en").glob("[!_]*.txt"))
+    return frozenset(file.stem for file in (FOLDER / DEFAULT_LOCALE).glob("[!_]*.txt"))
 
 
 def compose(row: Any, to: str, context: dict[str, Any]) -> EmailMessage:
     """The letter of a row of the outbox. Made again it is the same letter, with the same Message-ID."""
-    locale = row.locale if row.locale in locales() else "en"
+    locale = row.locale if row.locale in locales() else DEFAULT_LOCALE
     subject, text, html = render(row.template, locale, context)
     name, address = settings().sender
     letter = EmailMessage(policy=SMTP)
