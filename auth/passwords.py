@@ -117,7 +117,7 @@ def _advice(password: str, username: str, email: str) -> str:
 def _tame(password: str) -> str:
     """The password with no more kinds of signs than the estimator reads in a short time."""
     kinds = [mark for mark in dict.fromkeys(password) if mark in SIGNS]
-    return password.translate(str.maketrans(dict.fromkeys(kinds[KINDS_OF_SIGNS:], "~")))
+    return password.translate({ord(mark): "~" for mark in kinds[KINDS_OF_SIGNS:]})
 
 
 def _refused(field: str, code: str, message: str) -> InvalidRequest:
