@@ -19,6 +19,7 @@ from tests.support.forging import header_of
 from tests.support.marks import one_database
 from tests.support.postgresql import execute
 from tests.support.processes import clean_environment, wait_until
+from tests.support.races import served
 from tests.support.run import ROOT
 
 CONNECTIONS = 12
@@ -63,13 +64,19 @@ def statuses(lines, token, race):
     return set(race(len(lines), lambda number: lines[number].get("/auth/protected", headers=headers).status_code))
 
 
+def await_entry(lines, token, race):
+    """Wait until every worker has let this token in: a machine that is too busy answers 503 first."""
+    wait_until(lambda: statuses(lines, token, race) == {200}, "the token opens the door on every worker")
+
+
 @pytest.mark.asvs("7.4.1")
 def test_a_logout_holds_on_the_next_request_on_every_worker(service, lines, fresh_name, race):
     client = service.client().signed_in(fresh_name())
     both = lines(service)
-    assert statuses(both, client.access_token, race) == {200}
-    client.logout()
-    assert statuses(both, client.access_token, race) == {401}
+    await_entry(both, client.access_token, race)
+    assert client.logout().status == 200
+    assert 200 not in statuses(both, client.access_token, race)
+    wait_until(lambda: statuses(both, client.access_token, race) == {401}, "everybody says that it is revoked")
 
 
 @pytest.mark.asvs("7.4.1")
@@ -107,23 +114,23 @@ def test_a_session_that_is_ended_from_afar_ends_on_every_worker(service, lines, 
     client, other = service.client().signed_in(name), service.client()
     other.login(name)
     both = lines(service)
-    assert statuses(both, other.access_token, race) == {200}
+    await_entry(both, other.access_token, race)
     assert client.delete(f"/auth/sessions/{other.session_id}").status == 204
-    assert statuses(both, other.access_token, race) == {401}
-    assert statuses(both, client.access_token, race) == {200}
+    assert 200 not in statuses(both, other.access_token, race)
+    await_entry(both, client.access_token, race)
 
 
 @pytest.mark.asvs("7.4.1")
 def test_a_logout_outlives_kill_and_restart(live_server):
     server = live_server()
     gone, kept = server.client().signed_in("ada"), server.client().signed_in("bob")
-    gone.logout()
+    assert gone.logout().status == 200
     server.kill()
     server.start()
-    assert gone.get("/auth/protected").code == "token_revoked"
-    assert gone.refresh().code == "token_revoked"
-    assert kept.get("/auth/protected").status == 200
-    assert kept.refresh().status == 200
+    assert served(lambda: gone.get("/auth/protected")).code == "token_revoked"
+    assert served(gone.refresh).code == "token_revoked"
+    assert served(lambda: kept.get("/auth/protected")).status == 200
+    assert served(kept.refresh).status == 200
 
 
 def flask(service, *command):
@@ -167,8 +174,8 @@ def test_a_rotation_by_command_is_known_to_running_workers(live_server, lines, a
     after.login("ada")
     assert header_of(after.access_token)["kid"] == kid
     both = lines(server)
-    wait_until(lambda: statuses(both, after.access_token, race) == {200}, "every worker has found the new key")
-    assert statuses(both, before.access_token, race) == {200}
+    await_entry(both, after.access_token, race)
+    await_entry(both, before.access_token, race)
     published = [{key["kid"] for key in line.get("/.well-known/jwks.json").json()["keys"]} for line in both]
     assert all(kids == {kid, header_of(before.access_token)["kid"]} for kids in published)
 
@@ -181,13 +188,13 @@ def test_a_worker_that_dies_is_replaced(live_server, lines):
     victim = next(pid for pid in workers_of(server) if pid != server.program.process.pid)
     os.kill(victim, signal.SIGKILL)
 
-    def answered():
+    def answers():
         try:
             return client.get("/auth/protected").status == 200
         except httpx.TransportError:
             return False
 
-    wait_until(answered, "the service answers")
+    wait_until(answers, "the service answers")
     wait_until(lambda: len(server.program.family()) >= 3, "there are two workers again")
 
 

@@ -221,3 +221,12 @@ def test_the_token_of_a_failed_refresh_is_never_repeated(client):
     answer = client.refresh()
     assert client.refresh_token not in answer.text
     assert PASSWORD not in answer.text
+
+
+def test_without_grace_a_caller_who_waited_for_the_winner_is_too_late(make_client, clock):
+    client = make_client(REFRESH_GRACE_SECONDS=0).signed_in("ada")
+    waited = client.copy()
+    clock.shift(5)
+    assert client.refresh().status == 200
+    clock.shift(-5)
+    assert waited.refresh().code == "token_reused"

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from tests.support.clients import Answer
+from tests.support.processes import wait_until
+
 Result = TypeVar("Result")
 
 
@@ -18,3 +21,8 @@ def race(number: int, call: Callable[[int], Result]) -> list[Result]:
 
     with ThreadPoolExecutor(number) as pool:
         return list(pool.map(runner, range(number)))
+
+
+def served(call: Callable[[], Answer]) -> Answer:
+    """The answer to a call, made again for as long as a machine under load is too busy for it (503)."""
+    return wait_until(lambda: (answer := call()).status != 503 and answer, "the service has time", 60)
