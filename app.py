@@ -15,6 +15,7 @@ from auth import (
     keys,
     limits,
     logs,
+    parsing,
     provider,
     proxies,
     refusals,
@@ -46,6 +47,7 @@ def create_app(config: Mapping[str, Any] | Settings | None = None) -> Flask:
     revocations.init_app(app)
     post.init_app(app, settings)
     limits.init_app(app, settings)
+    parsing.init_app(app, settings)
     refusals.init_app(app, settings)
     headers.init_app(app, settings)
     proxies.init_app(app, settings)

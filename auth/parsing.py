@@ -6,14 +6,24 @@ checks the types; no value that was sent is ever repeated in an answer.
 
 import json
 import math
+import threading
 from typing import Any, TypeVar
 
-from flask import request
+from flask import Flask, current_app, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from auth.fields import Body
-from auth.problems import EmptyBody, InvalidRequest, MalformedBody, NotFound, TooLarge, UnsupportedMediaType
+from auth.problems import (
+    EmptyBody,
+    InvalidRequest,
+    MalformedBody,
+    NotFound,
+    TooLarge,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from config import Settings
 
 LARGEST = 64 * 1024
 DRAINED = 32 * 1024 * 1024
@@ -67,7 +77,22 @@ def fault(field: str, code: str, message: str) -> dict[str, str]:
     return {"field": field, "code": code, "message": message}
 
 
+def init_app(app: Flask, settings: Settings) -> None:
+    """Let at most half of the threads wait for bodies at once: whoever sends one slowly leaves the others theirs."""
+    app.extensions["gatehouse.bodies"] = threading.Semaphore(settings.threads // 2)
+
+
 def _raw() -> bytes:
+    places: threading.Semaphore = current_app.extensions["gatehouse.bodies"]
+    if not places.acquire(blocking=False):
+        raise Unavailable
+    try:
+        return _read()
+    finally:
+        places.release()
+
+
+def _read() -> bytes:
     try:
         raw = request.get_data()
     except HTTPException as error:

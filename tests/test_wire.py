@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.marks import one_database
+from tests.support.processes import wait_until
 
 pytestmark = one_database
 
@@ -82,3 +83,20 @@ def test_requests_that_follow_each_other_are_answered_in_turn(service):
     chunked = head(CHUNKED) + b"%x\r\n%s\r\n0\r\n\r\n" % (len(LOGIN), LOGIN)
     measured = head(b"Content-Length: %d" % len(LOGIN)) + LOGIN
     assert answered(service, chunked + measured + HIDDEN, 3) == [401, 401, 200]
+
+
+@pytest.mark.asvs("15.4.4")
+def test_bodies_that_never_come_leave_the_other_requests_their_threads(live_server):
+    service = live_server(WORKERS=1, THREADS=16)
+    address = urlsplit(service.url)
+    stalled = [socket.create_connection((address.hostname, address.port), timeout=10) for _ in range(40)]
+    try:
+        for connection in stalled:
+            connection.sendall(head(b"Content-Length: 60") + b"{")
+        assert service.client().get("/healthz").status == 200
+        assert service.client().get("/auth/protected").code == "token_missing"
+        wait_until(lambda: service.client().login().code == "unavailable", "the places to read are taken")
+    finally:
+        for connection in stalled:
+            connection.close()
+    wait_until(lambda: service.client().login().code == "invalid_credentials", "the places are free again")
