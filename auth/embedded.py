@@ -4,7 +4,7 @@ import sqlite3
 import threading
 import time
 
-BUSY_SECONDS = 1.5
+BUSY_SECONDS = 1.2
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA foreign_keys=ON",

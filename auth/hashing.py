@@ -75,4 +75,5 @@ def init_app(app: Flask, settings: Settings) -> None:
 def _yield_to_others() -> None:
     # Linux gives each thread a priority of its own; elsewhere, or where it is forbidden, hashing keeps its place.
     with contextlib.suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        priority = os.getpriority(os.PRIO_PROCESS, 0) + NICENESS
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(19, priority))

@@ -9,7 +9,7 @@ from types import GenericAlias
 from typing import Any, Literal
 
 from flask import Blueprint, Response
-from pydantic import create_model
+from pydantic import Field, create_model
 from sqlalchemy import JSON, Column, LargeBinary, Table, select
 
 from auth import access, answers, database, events
@@ -63,7 +63,7 @@ Export = _type(
         "format": (Literal["gatehouse-export-1"], ...),
         "exported_at": (datetime, ...),
         "account": (_type_of(USERS), ...),
-        "phone_numbers": (list[str], ...),
+        "phone_numbers": (list[str], Field(examples=[["+4915112345678"]])),
         **{name: (GenericAlias(list, (_type_of(table),)), ...) for name, table in OWNED.items()},
     },
 )
