@@ -24,10 +24,12 @@ run: $(RUNTIME) ## serve on http://127.0.0.1:8000 (installs and migrates first; 
 test: $(DEVELOPMENT) ## the whole suite, on SQLite and on PostgreSQL (some of it: ARGS="tests/flows -k refresh")
 	@$(PY) -m pytest -n $(JOBS) --dist worksteal --ignore tests/browser $(ARGS)
 
-check: $(DEVELOPMENT) ## style, formatting and types
+check: $(DEVELOPMENT) ## style, formatting, types, the Dockerfile and the compose file
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(VENV)/bin/hadolint Dockerfile
+	@$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 
 bench: $(DEVELOPMENT) ## measure throughput and response times
 	@$(PY) -m bench $(ARGS)
