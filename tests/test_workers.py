@@ -198,6 +198,24 @@ def test_a_worker_that_dies_is_replaced(live_server, lines):
     wait_until(lambda: len(server.program.family()) >= 3, "there are two workers again")
 
 
+@one_database
+def test_a_hangup_replaces_the_workers_and_loses_no_request(live_server):
+    server = live_server()
+    client = server.client().signed_in("ada")
+    headers = {"Authorization": f"Bearer {client.access_token}"}
+    before = {process.pid for process in server.program.family()} - {server.program.process.pid}
+    server.program.process.send_signal(signal.SIGHUP)
+    answers = set()
+
+    def are_others():
+        answers.add(httpx.get(f"{server.url}/auth/protected", headers=headers, trust_env=False, timeout=30).status_code)
+        return not before & {process.pid for process in server.program.family()}
+
+    wait_until(are_others, "every worker is a new one", 60)
+    assert client.refresh().status == 200
+    assert answers == {200}
+
+
 def registration(name):
     return json.dumps({"username": name, "email": f"{name}@example.org", "password": PASSWORD})
 
