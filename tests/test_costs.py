@@ -27,12 +27,12 @@ CALLS = {
     "protected": lambda client: client.get("/auth/protected"),
     "me": lambda client: client.get("/auth/me"),
 }
-# Functions and files of the story, functions of all, statements: at most.
+# Functions and files of the story, functions of all, statements: at most. A look at the revocations is counted in.
 BUDGETS = {
     "login": (25, 12, 105, 4),
     "refresh": (15, 8, 85, 3),
     "protected": (15, 8, 45, 1),
-    "me": (12, 7, 55, 1),
+    "me": (14, 7, 55, 2),
 }
 
 
