@@ -1,4 +1,4 @@
-"""Do answers tell known from unknown people? `python -m bench.oracles [--pairs 500] [--bcrypt 12]`.
+"""Do answers tell known from unknown people? `python -m bench.oracles [--pairs 500] [--bcrypt 12]`, on both databases.
 
 Interleaved pairs of requests, one about each kind of person: the answers must be equal byte for byte, and the times so
 alike that the area under the curve (the chance that the first kind takes longer) is within 0.43 to 0.57 and the medians
@@ -21,8 +21,9 @@ import bcrypt
 from bench import crowd
 from bench.competitors import GATEHOUSE, PASSWORD, WRONG, ask
 from bench.load import Answer, request
+from bench.postgres import new_database, postgres
 from bench.report import table
-from bench.servers import Server, cores, generator_cores, servers
+from bench.servers import Server, Servers, cores, generator_cores, servers
 
 ONE = {cores()[0]}
 # What follows an answer (a letter is written) shall not slow the next one.
@@ -141,23 +142,33 @@ def hash_at(cost: int) -> str:
     return bcrypt.hashpw(os.urandom(32).hex().encode(), bcrypt.gensalt(cost)).decode()
 
 
+def measured(house: Servers, chosen: argparse.Namespace, **environ: str) -> Iterator[list[str]]:
+    """A row for every class, from a server of its own."""
+    given = {"PRIVATE_REGISTRATION": "on", "BCRYPT_ROUNDS": str(chosen.bcrypt), "MAGIC_LINK": "on"}
+    server = GATEHOUSE.start(house, ONE, **given, **environ)
+    crowd.execute(server.database, FIRST.format(hash_at(chosen.bcrypt)))
+    for kind in classes(server, chosen.pairs):
+        for number in range(chosen.pairs):
+            kind.measure(server.port, number)
+        yield kind.row()
+    house.stop()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.oracles", description=__doc__)
     parser.add_argument("--pairs", type=int, default=500, help="pairs of requests for each class")
     parser.add_argument("--bcrypt", type=int, default=12, help="cost of a hash; a low one hides less")
     chosen = parser.parse_args()
     rows = []
-    with servers() as house:
-        environ = {"PRIVATE_REGISTRATION": "on", "BCRYPT_ROUNDS": str(chosen.bcrypt), "MAGIC_LINK": "on"}
-        os.sched_setaffinity(0, generator_cores(ONE))
-        server = GATEHOUSE.start(house, ONE, **environ)
-        crowd.execute(server.database, FIRST.format(hash_at(chosen.bcrypt)))
-        for kind in classes(server, chosen.pairs):
-            for number in range(chosen.pairs):
-                kind.measure(server.port, number)
-            rows.append(kind.row())
-            print(" | ".join(rows[-1]), flush=True)
-    head = ("", "status", "same bytes", "area", "median ms", "median ms", "passed")
+    # Asked for while they are all there: then this process keeps to its own.
+    others = generator_cores(ONE)
+    with servers() as house, postgres(house.folder, others) as url:
+        os.sched_setaffinity(0, others)
+        for engine, environ in {"SQLite": {}, "PostgreSQL": {"DATABASE_URL": new_database(url, "oracles")}}.items():
+            for row in measured(house, chosen, **environ):
+                rows.append([engine, *row])
+                print(" | ".join(rows[-1]), flush=True)
+    head = ("", "", "status", "same bytes", "area", "median ms", "median ms", "passed")
     print(table(head, rows))
     sys.exit(any("no" in row[-1] for row in rows))
 
