@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests.support.processes import Program, clean_environment, free_port, wait_until
+from tests.support.processes import Faulty, Program, clean_environment, free_port, wait_until
 from tests.support.run import Run
 
 SUPERUSER = "gatehouse"
@@ -53,7 +53,7 @@ def _copy(package: Path, to: Path) -> str:
     return str(to / package.name)
 
 
-class PostgresServer:
+class PostgresServer(Faulty):
     """One server with its own data; `stop`, `start`, `pause`, `resume` and `kill` for tests of faults."""
 
     def __init__(self, run: Run) -> None:
@@ -82,22 +82,6 @@ class PostgresServer:
             end_with=signal.SIGINT,
         )
         wait_until(self._answers, "PostgreSQL answers")
-
-    def stop(self) -> None:
-        """Stop it; connections are ended, committed data stays."""
-        self.program.stop()
-
-    def kill(self) -> None:
-        """End it and its processes as `kill -9` does."""
-        self.program.kill()
-
-    def pause(self) -> None:
-        """Freeze it: connections stay open and nothing answers."""
-        self.program.pause()
-
-    def resume(self) -> None:
-        """Let it go on after `pause`."""
-        self.program.resume()
 
     def execute(self, statement: str, database: str = "postgres") -> None:
         """Run a statement outside of any transaction."""

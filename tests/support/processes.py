@@ -139,6 +139,28 @@ class Program:
         return status
 
 
+class Faulty:
+    """A server that tests stop, freeze and kill; whoever derives from it starts `program`."""
+
+    program: Program
+
+    def stop(self) -> None:
+        """Stop it politely; what it keeps on disk stays."""
+        self.program.stop()
+
+    def kill(self) -> None:
+        """End it and its processes as `kill -9` does."""
+        self.program.kill()
+
+    def pause(self) -> None:
+        """Freeze it: connections stay open and nothing answers."""
+        self.program.pause()
+
+    def resume(self) -> None:
+        """Let it go on after `pause`."""
+        self.program.resume()
+
+
 def end_all(register: Path) -> None:
     """End every program that is still written down in the register."""
     for entry in register.iterdir():

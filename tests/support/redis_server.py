@@ -4,7 +4,7 @@ import importlib.util
 import shutil
 from pathlib import Path
 
-from tests.support.processes import Program, clean_environment, free_port, listens, wait_until
+from tests.support.processes import Faulty, Program, clean_environment, free_port, listens, wait_until
 from tests.support.run import Run
 
 
@@ -18,7 +18,7 @@ def program() -> Path:
     return Path(found)
 
 
-class RedisServer:
+class RedisServer(Faulty):
     """One server without persistence; `stop`, `start`, `pause`, `resume` and `kill` for tests of faults."""
 
     def __init__(self, run: Run) -> None:
@@ -38,22 +38,6 @@ class RedisServer:
             cwd=self.folder,
         )
         wait_until(self._listens, "Redis listens")
-
-    def stop(self) -> None:
-        """Stop it; what it held is lost."""
-        self.program.stop()
-
-    def kill(self) -> None:
-        """End it as `kill -9` does."""
-        self.program.kill()
-
-    def pause(self) -> None:
-        """Freeze it: connections stay open and nothing answers."""
-        self.program.pause()
-
-    def resume(self) -> None:
-        """Let it go on after `pause`."""
-        self.program.resume()
 
     def _listens(self) -> bool:
         if not self.program.running:
