@@ -32,11 +32,11 @@ def session_id() -> str:
 
 
 def account() -> Account:
-    """The account of the person who is asking, read once a request; raises TokenRevoked when it is gone."""
+    """The account of the person who is asking, read once a request; raises TokenRevoked when it is gone or disabled."""
     if "account" not in g:
         g.account = users.get(user_id())
     found: Account | None = g.account
-    if found is None:
+    if found is None or found.disabled_at is not None:
         raise TokenRevoked
     return found
 

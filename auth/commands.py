@@ -3,6 +3,8 @@
 import importlib
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -11,6 +13,23 @@ from flask.cli import AppGroup, ScriptInfo
 
 from auth import audit, database, events, keys, revocations, sessions, users, worker
 from auth.factors import enrolled
+from auth.users import Account
+from models import now
+
+
+@contextmanager
+def _account_of(user: str) -> Iterator[Account]:
+    """The account that USER names, in one transaction; what was revoked in it is seen by every worker afterwards."""
+    with database.apart() as unit:
+        account = users.find(user)
+        if account is None:
+            raise click.ClickException(f"there is no account {user}")
+        yield account
+        if unit.revoked:
+            revocations.write(unit.revoked)
+    if unit.revoked:
+        revocations.settle()
+
 
 keys_group = AppGroup("keys", help="The keys that sign tokens.")
 
@@ -73,15 +92,34 @@ factors_group = AppGroup("factors", help="Second factors and passkeys.")
 @click.argument("user")
 def reset_factors(user: str) -> None:
     """Take every second factor and passkey from USER (a username or an address), who lost them; every session ends."""
-    with database.apart() as unit:
-        account = users.find(user)
-        if account is None:
-            raise click.ClickException(f"there is no account {user}")
+    with _account_of(user) as account:
         removed = enrolled.reset(account.id)
         ended = sessions.revoke_all(account.id, "factors reset")
-        if unit.revoked:
-            revocations.write(unit.revoked)
     click.echo(f"factors removed: {removed}, sessions ended: {ended}")
+
+
+users_group = AppGroup("users", help="Accounts.")
+
+
+@users_group.command("disable")
+@click.argument("user")
+def disable(user: str) -> None:
+    """Let USER (a username or an address) in no more, by no way; every session ends."""
+    with _account_of(user) as account:
+        users.change(account.id, disabled_at=account.disabled_at or now())
+        ended = sessions.revoke_all(account.id, "disabled")
+        events.record("account.disabled", account.id)
+    click.echo(f"disabled, sessions ended: {ended}")
+
+
+@users_group.command("enable")
+@click.argument("user")
+def enable(user: str) -> None:
+    """Let USER (a username or an address) sign in again."""
+    with _account_of(user) as account:
+        users.change(account.id, disabled_at=None)
+        events.record("account.enabled", account.id)
+    click.echo("enabled")
 
 
 class Migrations:
@@ -98,3 +136,4 @@ def init_app(app: Flask) -> None:
     app.cli.add_command(keys_group)
     app.cli.add_command(audit_group)
     app.cli.add_command(factors_group)
+    app.cli.add_command(users_group)

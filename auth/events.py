@@ -45,9 +45,12 @@ NAMES = {
     "password.changed": "A person chose a new password, knowing the old one.",
     "password.reset": "A person chose a new password by a mailed link or code; every session was ended.",
     "username.changed": "A person has another username from now on.",
-    "account.disowned": "A person said of a security notice that it was not them; a new password is due.",
+    "account.disowned": "A person said of a security notice that it was not them; a new password is due, "
+    "and `passkeys` enrolled since then no longer sign in by themselves.",
     "account.exported": "A person took a copy of everything that is kept about them.",
     "account.deleted": "A person deleted their account.",
+    "account.disabled": "An administrator disabled an account; every session was ended.",
+    "account.enabled": "An administrator enabled an account again.",
     "mail.given_up": "A letter did not leave within a day, or its recipient is refused for good; `reason` says why.",
     "keys.rotated": "A new signing key took over.",
 }

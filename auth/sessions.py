@@ -121,7 +121,11 @@ def rotate(claims: dict[str, Any]) -> Tokens:
 
 
 def renew(account: Account, sid: str) -> Tokens:
-    """New tokens for a session that goes on, whatever generation it was at; raises TokenRevoked."""
+    """New tokens for a session that goes on, whatever generation it was at.
+
+    Raises TokenRevoked, and what `check_may_enter` raises.
+    """
+    check_may_enter(account)
     moved = (
         update(Session)
         .where(Session.id == sid, Session.user_id == account.id, Session.revoked_at.is_(None))
@@ -135,9 +139,13 @@ def renew(account: Account, sid: str) -> Tokens:
 
 
 def check_may_enter(account: Account) -> None:
-    """Whether the account may sign in or stay; raises AccountDisabled, PasswordResetRequired, EmailNotVerified."""
+    """Whether the account may sign in or stay; raises AccountDisabled, PasswordResetRequired, EmailNotVerified.
+
+    Sessions that a disabled account still has, because it was disabled in the database by hand, end with the refusal.
+    """
     if account.disabled_at is not None:
-        raise AccountDisabled().recorded("login.failed", user_id=account.id, reason="disabled")
+        refusal = AccountDisabled().recorded("login.failed", user_id=account.id, reason="disabled")
+        raise refusal.then(lambda: _end_disabled(account.id))
     if account.reset_forced_at is not None:
         raise PasswordResetRequired().recorded("login.failed", user_id=account.id, reason="reset forced")
     if settings().require_verified_email and account.email_verified_at is None:
@@ -180,6 +188,10 @@ def _successor(claims: dict[str, Any], time: datetime) -> Any:
 
 def _end_replayed(sid: str) -> None:
     revoke(sid, "replay")
+
+
+def _end_disabled(user_id: int) -> None:
+    revoke_all(user_id, "disabled")
 
 
 def _end(why: str, *which: Any) -> int:

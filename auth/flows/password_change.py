@@ -26,7 +26,7 @@ class PasswordChange(Body):
 
 @endpoint(
     bp, "POST", "/auth/password/change", body=PasswordChange, returns=TokensAnswer, auth="fresh", limit="login",
-    errors=(FreshTokenRequired, InvalidCredentials, AccountLocked),
+    errors=(FreshTokenRequired, InvalidCredentials, AccountLocked, *sessions.STATES),
 )  # fmt: skip
 def change_password(body: PasswordChange) -> Tokens:
     """Choose another password. Every other session ends, and links that were mailed before are void."""

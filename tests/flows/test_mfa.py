@@ -189,6 +189,15 @@ def test_what_an_account_may_do_is_asked_again_at_the_end(client, change, code):
     assert verify(other, mfa_token, app.code(1)).code == code
 
 
+def test_a_right_second_factor_for_a_disabled_account_ends_its_sessions(client):
+    app = App.enrolled(verified(client))
+    other = client.another()
+    mfa_token = begin(other)
+    change_user(client, "ada", disabled_at=now())
+    assert verify(other, mfa_token, app.code(1)).code == "account_disabled"
+    assert client.get("/auth/protected").code == "token_revoked"
+
+
 def test_signing_out_everywhere_ends_what_was_half_finished(client):
     app = App.enrolled(verified(client))
     other = client.another()

@@ -185,7 +185,7 @@ def test_an_access_token_refreshes_nothing(client):
     ("state", "status", "code"),
     [({"disabled_at": now()}, 403, "account_disabled"), ({"deleted_at": now()}, 401, "token_revoked")],
 )
-def test_an_account_that_is_closed_is_out_when_its_access_token_expires(client, app, clock, state, status, code):
+def test_an_account_closed_by_hand_is_out_when_its_access_token_expires(client, app, clock, state, status, code):
     client.signed_in("ada")
     change(app, User, User.username == "ada", **state)
     answer = client.refresh()
@@ -193,6 +193,19 @@ def test_an_account_that_is_closed_is_out_when_its_access_token_expires(client, 
     assert client.login("ada").status in (401, 403)
     clock.shift(901)
     assert client.get("/auth/protected").status == 401
+
+
+@pytest.mark.asvs("7.4.2")
+def test_the_refusal_ends_every_session_of_an_account_disabled_by_hand(client, app):
+    client.signed_in("ada")
+    elsewhere = client.another()
+    elsewhere.login("ada")
+    change(app, User, User.username == "ada", disabled_at=now())
+    assert client.refresh().code == "account_disabled"
+    for each in (client, elsewhere):
+        assert each.get("/auth/protected").code == "token_revoked"
+        assert each.refresh().code == "token_revoked"
+    assert {row.revoked_why for row in rows(app, Session)} == {"disabled"}
 
 
 def test_a_name_changed_meanwhile_is_in_the_next_access_token(client, app):
