@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, Response, request
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -27,7 +27,7 @@ from auth import (
     tokens,
     transport,
 )
-from auth.fields import Body
+from auth.fields import Body, Nothing, Unread
 from auth.problems import EnrolmentRequired, Problem, TokenMissing, TokenRevoked
 from auth.tokens import ACCESS, REFRESH
 
@@ -50,6 +50,11 @@ class Endpoint:
     errors: tuple[type[Problem], ...]
     enrolling: bool
     also: tuple[tuple[int, type[BaseModel]], ...]
+
+    @property
+    def takes_any_query(self) -> bool:
+        """Whether no query is refused: a public document takes no notice of one that it did not ask for."""
+        return self.query is Unread or (self.query is None and self.auth is None and self.method == "GET")
 
 
 def endpoint(
@@ -107,7 +112,12 @@ def _serve(told: Endpoint, path: dict[str, Any]) -> Response:
             parsing.check_path(path)
         if told.body is not None:
             path["body"] = parsing.parse(told.body)
-        if told.query is not None:
+        elif told.method != "GET":
+            parsing.parse(Nothing)
+        if told.query is None:
+            if request.query_string and not told.takes_any_query:
+                parsing.parse_query(Nothing)
+        elif told.query is not Unread:
             path["query"] = parsing.parse_query(told.query)
         if told.limit is not None:
             limits.check_person(told.limit, _person(told, path.get("body")))

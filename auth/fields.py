@@ -188,6 +188,14 @@ class Body(BaseModel):
     missing: ClassVar[str] = ""
 
 
+class Nothing(Body):
+    """What a route takes that asks for nothing: no body or an empty object, no query."""
+
+
+class Unread(Body):
+    """A query that is somebody else's, which a proxy passes on when it asks about a request: nobody looks at it."""
+
+
 class Answer(BaseModel):
     """A response body, as the API document shows it; one that is not JSON has only a `media_type`."""
 

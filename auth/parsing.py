@@ -72,6 +72,19 @@ def check_path(parts: dict[str, Any]) -> None:
             raise NotFound
 
 
+def drain() -> None:
+    """Take in a body that is too large to be read, within bounds: who is still sending would not see the answer."""
+    left = DRAINED if "HTTP_TRANSFER_ENCODING" in request.environ else request.content_length or 0
+    places: threading.Semaphore = current_app.extensions["gatehouse.bodies"]
+    # What is larger than that has been read by nobody; what does not tell its length ends by itself.
+    if left <= LARGEST + 1 or not places.acquire(blocking=False):
+        return
+    try:
+        _drain(min(left, DRAINED))
+    finally:
+        places.release()
+
+
 def fault(field: str, code: str, message: str) -> dict[str, str]:
     """One entry of `errors`."""
     return {"field": field, "code": code, "message": message}
@@ -96,19 +109,13 @@ def _read() -> bytes:
     try:
         raw = request.get_data()
     except HTTPException as error:
-        if error.code != 413:
-            raise MalformedBody from None
-        raw = b""
-    else:
-        if len(raw) <= LARGEST:
-            return raw
-    _drain((request.content_length or DRAINED) - len(raw))
-    raise TooLarge
+        raise (TooLarge if error.code == 413 else MalformedBody) from None
+    if len(raw) > LARGEST:
+        raise TooLarge
+    return raw
 
 
 def _drain(left: int) -> None:
-    """Take in the rest of a body that is too large, within bounds: who is still sending would not see the answer."""
-    left = min(left, DRAINED)
     while left > 0 and (piece := request.environ["wsgi.input"].read(min(left, LARGEST))):
         left -= len(piece)
 

@@ -25,6 +25,7 @@ def refuse(problem: Problem) -> Response:
         problem = _remember(problem)
     metrics.refusals.labels(problem.code).inc()
     log.info("refused", extra={"code": problem.code, "status": problem.status, **_route()})
+    parsing.drain()
     return answers.problem_answer(problem)
 
 

@@ -184,6 +184,19 @@ def test_twenty_megabytes_are_refused_by_the_real_server(line, path):
 
 
 @one_database
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [("/nothing", "not_found"), ("/healthz", "method_not_allowed"), ("/auth/logout-all", "token_missing")],
+)
+def test_who_sends_twenty_megabytes_where_nobody_reads_them_sees_the_answer(line, path, code, chunked):
+    pieces = (b"x" * 65536 for _ in range(MEGABYTES // 65536))
+    body = pieces if chunked else b"x" * MEGABYTES
+    line.request("POST", path, body, {"Content-Type": "application/json"}, encode_chunked=chunked)
+    assert problem(line)[1] == code
+
+
+@one_database
 @pytest.mark.parametrize("path", ["/auth/register", "/auth/login"])
 def test_twenty_megabytes_that_do_not_tell_their_length_are_refused_by_the_real_server(line, path):
     pieces = (b"x" * 65536 for _ in range(MEGABYTES // 65536))

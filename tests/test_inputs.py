@@ -80,6 +80,43 @@ def test_a_body_that_is_not_declared_as_json_is_refused_everywhere_and_has_no_ef
     assert crawl.snapshot() == before
 
 
+UNASKED = {
+    "a field": (b'{"x": 1}', "application/json", 400),
+    "a field, its type untold": (b'{"x": 1}', "text/plain", 415),
+    "no JSON": (b"not json", "application/json", 400),
+    "a list": (b"[]", "application/json", 400),
+    "a form": (b"x=1", "application/x-www-form-urlencoded", 415),
+    "two megabytes": (b"x" * 2_000_000, "text/plain", 413),
+    "two megabytes of JSON": (b'{"x": "' + b"x" * 2_000_000 + b'"}', "application/json", 413),
+}
+
+
+@one_database
+@pytest.mark.asvs("2.2.1", "4.1.4", "15.3.3")
+@pytest.mark.parametrize("name", UNASKED)
+def test_a_body_that_nothing_asked_for_is_refused_and_has_no_effect(crawl, name):
+    person = crawl.person()
+    before = crawl.snapshot()
+    data, media_type, status = UNASKED[name]
+    answers = {
+        route.name: route.send(person, data=data, headers={"Content-Type": media_type}) for route in crawl.without_body
+    }
+    assert len(answers) > 5
+    assert {route: answer.status for route, answer in answers.items()} == dict.fromkeys(answers, status)
+    assert crawl.snapshot() == before
+    if name == "a field":
+        assert {answer.json["errors"][0]["field"] for answer in answers.values()} == {"x"}
+
+
+@one_database
+def test_an_empty_object_is_as_good_as_no_body(crawl):
+    for route in crawl.without_body:
+        plain = route.send(crawl.person())
+        for data, media_type in ((b"{}", "application/json"), (b" ", "text/plain"), (b"", "application/json")):
+            answer = route.send(crawl.person(), data=data, headers={"Content-Type": media_type})
+            assert answer.status == plain.status, route.name
+
+
 # Types
 
 
@@ -151,6 +188,25 @@ def test_a_query_is_as_strict_as_a_body(crawl, query):
     routes = [route for route in crawl.routes if route.query]
     answers = {route.name: route.with_query(query).send(person) for route in routes}
     assert {name: answer.code for name, answer in answers.items()} == dict.fromkeys(answers, "invalid_request")
+
+
+@one_database
+@pytest.mark.asvs("2.2.1", "15.3.3")
+def test_a_query_that_nothing_asked_for_is_refused(crawl):
+    """But on public documents, which links lead to, and where a proxy asks with the query of another request."""
+    person = crawl.person()
+    routes = [route for route in crawl.routes if not route.query and route.path != "/auth/verify"]
+    own = [route for route in routes if route.method != "GET" or route.operation["security"]]
+    answers = {route.name: route.with_query("foo=1").send(person) for route in own}
+    told = {name: (answer.code, answer.json["errors"][0]["field"]) for name, answer in answers.items()}
+    assert told == dict.fromkeys(answers, ("invalid_request", "foo"))
+    for route in routes:
+        if route not in own:
+            assert route.with_query("foo=1").send(person).status == route.send(person).status, route.name
+
+
+def test_a_proxy_may_ask_with_the_query_of_the_request_that_it_asks_about(client):
+    assert client.signed_in().get("/auth/verify?limit=x&limit=y").status == 204
 
 
 # Numbers

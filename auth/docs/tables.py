@@ -28,7 +28,9 @@ agent, in which request. The names are stable."""
 PROBLEMS = """Every refusal is an `application/problem+json` document (RFC 9457) with `type`, `title`, `status`,
 `detail`, `code`, `message` (equal to `detail`), `request_id`, and `errors` where fields are at fault. Clients branch on
 `code`, which is stable."""
-FIELDS = """Unknown fields are refused, types are strict (`"1"` is not `1`), texts are normalised to NFKC.
+FIELDS = """Unknown fields are refused, types are strict (`"1"` is not `1`), texts are normalised to NFKC. A route that
+changes something and is not listed asks for no body: nothing or `{}` may come. Queries are as strict; only public
+documents take no notice of them, and `/auth/verify`, where a proxy asks with the query of another request.
 
 Across fields: <!-- asvs: 2.1.2 -->
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 from auth import access
 from auth.answers import NoContent
 from auth.endpoint import endpoint
-from auth.fields import Answer
+from auth.fields import Answer, Unread
 
 bp = Blueprint("me", __name__)
 
@@ -73,7 +73,7 @@ def me() -> dict[str, Any]:
     }
 
 
-@endpoint(bp, "GET", "/auth/verify", status=204, auth="access")
+@endpoint(bp, "GET", "/auth/verify", query=Unread, status=204, auth="access")
 def verify() -> Response:
     """204 with the person in headers, or 401: for nginx auth_request, and for Traefik's and Caddy's forward_auth."""
     claims = access.claims()

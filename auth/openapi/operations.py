@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from auth.endpoint import Endpoint
-from auth.fields import TokensAnswer
+from auth.fields import TokensAnswer, Unread
 from auth.openapi.refusals import problems_of
 from auth.openapi.schemas import Schemas, example_name, media_type
 from auth.openapi.security import ways
@@ -90,7 +90,7 @@ def _path_parameters(rule: str) -> list[dict[str, Any]]:
 
 
 def _query_parameters(told: Endpoint, schemas: Schemas) -> list[dict[str, Any]]:
-    if told.query is None:
+    if told.query in (None, Unread):
         return []
     model = schemas.of(told.query)
     required = model.get("required", [])

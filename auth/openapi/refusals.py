@@ -43,9 +43,9 @@ def problems_of(told: Endpoint) -> list[type[Problem]]:
 
 def _by_input(told: Endpoint) -> list[type[Problem]]:
     found: list[type[Problem]] = []
-    if told.body is not None:
+    if told.body is not None or told.method not in SAFE_METHODS:
         found += [InvalidRequest, TooLarge, UnsupportedMediaType]
-    if told.query is not None:
+    if not told.takes_any_query:
         found.append(InvalidRequest)
     if "<" in told.rule:
         found.append(NotFound)

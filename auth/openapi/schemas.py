@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
 from auth.endpoint import Endpoint
+from auth.fields import Unread
 from auth.openapi import examples
 from auth.openapi.refusals import problems_of
 from auth.problems import Problem
@@ -62,7 +63,7 @@ class Schemas:
         self._problems = sorted({problem.code: problem for told in found for problem in problems_of(told)}.items())
         used: list[tuple[type[BaseModel], JsonSchemaMode]] = []
         for told in found:
-            used += [(model, "validation") for model in (told.body, told.query) if model is not None]
+            used += [(model, "validation") for model in (told.body, told.query) if model not in (None, Unread)]
             answers = [told.returns, *(returns for _, returns in told.also)]
             used += [(model, "serialization") for model in answers if model is not None]
         refs, made = models_json_schema(used, ref_template=REF + "{model}", schema_generator=_Generator)

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from models import Base, db
-from tests.support.clients import PASSWORD, Answer, BearerClient, Client, InProcess
+from tests.support.clients import PASSWORD, SAFE_METHODS, Answer, BearerClient, Client, InProcess
 from tests.support.documented import Documented
 from tests.support.factors import App, renew, verified
 
@@ -95,6 +95,11 @@ class Crawl:
     def with_body(self) -> list[Route]:
         """The routes that read a body."""
         return [route for route in self.routes if route.schema]
+
+    @property
+    def without_body(self) -> list[Route]:
+        """The routes that change something and ask for no body."""
+        return [route for route in self.routes if not route.schema and route.method not in SAFE_METHODS]
 
     def person(self) -> BearerClient:
         """Somebody new with a verified address and a second factor, who has just proven both: every route is open."""
