@@ -304,7 +304,10 @@ class RecoveryCode(Base):
 
 
 class Passkey(Base):
-    """A WebAuthn credential (WebAuthn Level 3, section 4, credential record)."""
+    """A WebAuthn credential (WebAuthn Level 3, section 4, credential record).
+
+    One with `disowned_at` no longer signs in by itself: its person has said "not me" of the time it came from.
+    """
 
     __tablename__ = "passkeys"
     __table_args__ = (NEVER_REUSED,)
@@ -322,6 +325,7 @@ class Passkey(Base):
     name: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(Moment)
     last_used_at: Mapped[datetime | None] = mapped_column(Moment)
+    disowned_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Device(Base):

@@ -4,7 +4,7 @@ A code is short, so every try is paid for before it is looked at, once from the 
 once for this letter; WRONG_CODES end the letter. An address that nobody has costs the same statements.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -69,12 +69,13 @@ def send(
     forget(purpose, subject)
 
 
-def send_way_back(template: str, account: Account, **context: Any) -> None:
+def send_way_back(template: str, account: Account, since: datetime, **context: Any) -> None:
     """Write a letter whose link says "it was not me" and brings the account back to the address it was sent to.
 
-    Those sent before keep working for their seven days.
+    `since` is the moment it is about. Those sent before keep working for their seven days.
     """
-    made = one_time.issue(NOT_ME, WAY_BACK, user_id=account.id, beside_others=True, restore=account.email)
+    told = {"restore": account.email, "since": since.isoformat()}
+    made = one_time.issue(NOT_ME, WAY_BACK, user_id=account.id, beside_others=True, **told)
     page, name = settings().not_me_path, account.username
     put(template, account.email, account.locale, made, page, WAY_BACK, user_id=account.id, username=name, **context)
 

@@ -74,7 +74,7 @@ def _write(template: str, account: Account, row: Any) -> None:
     if template in RARE and _was_told(account, template):
         return
     device = useragent.describe(row.user_agent) if row.user_agent else ""
-    links.send_way_back(template, account, at=f"{row.at:%Y-%m-%d %H:%M} UTC", device=device, ip=row.ip or "")
+    links.send_way_back(template, account, row.at, at=f"{row.at:%Y-%m-%d %H:%M} UTC", device=device, ip=row.ip or "")
 
 
 def _was_told(account: Account, template: str) -> bool:

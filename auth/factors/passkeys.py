@@ -6,7 +6,7 @@ spent by the first answer, whatever becomes of the request.
 
 import os
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
@@ -26,7 +26,10 @@ REGISTRATION, SIGN_IN = "passkey registration", "passkey sign-in"
 SECOND_FACTOR, STEP_UP = "passkey second factor", "passkey step-up"
 # A key that the person has, and a gesture or secret by which it knows them: two factors (RFC 8176: pop, user, mfa).
 PASSKEY_ALONE = [*enrolled.AMR[enrolled.PASSKEY], "mfa"]
+ALONE = (SIGN_IN, STEP_UP)
 LIFETIME = timedelta(minutes=5)
+# A passkey is written a moment before the event that a notice tells of.
+WRITTEN_BEFORE = timedelta(minutes=1)
 HANDLE_BYTES = 64
 
 # A counter that is kept must grow; authenticators that keep none always say 0 (WebAuthn section 6.1.1).
@@ -82,7 +85,8 @@ def register(account: Account, credential: dict[str, Any], name: str) -> tuple[A
 def begin(purpose: str, *, user_id: int | None = None, verified: bool = True, **bound: Any) -> dict[str, Any]:
     """The options of an authentication: by anybody's passkey, or by those of one person."""
     issued = one_time.issue(purpose, LIFETIME, user_id=user_id, beside_others=True, **bound)
-    return ceremonies.authentication_options(issued.secret, of(user_id) if user_id else (), verified=verified)
+    known = [row for row in of(user_id) if _is_enough(row, purpose)] if user_id else ()
+    return ceremonies.authentication_options(issued.secret, known, verified=verified)
 
 
 def check(
@@ -98,7 +102,7 @@ def check(
         known = _find(ceremonies.credential_id(credential))
         if spent is None or (spent.user_id, spent.data) != (user_id, bound):
             raise Refused
-        if known is None or user_id not in (known.user_id, None):
+        if known is None or user_id not in (known.user_id, None) or not _is_enough(known, purpose):
             raise Refused
         made = ceremonies.verify_authentication(credential, challenge, known, verified=verified)
         values = {"passkey": known.id, "counted": made.sign_count, "saved": made.backed_up, "time": now()}
@@ -108,6 +112,16 @@ def check(
         event = "login.failed" if purpose == SIGN_IN else "mfa.failed"
         raise CodeInvalid().recorded(event, user_id=user_id, method=enrolled.PASSKEY) from None
     return int(known.user_id)
+
+
+def disown(user_id: int, since: datetime) -> int:
+    """Let what a person has enrolled since a moment no longer sign in by itself; how many passkeys that concerns.
+
+    They stay second factors: mail alone takes none away.
+    """
+    suspect = (Passkey.user_id == user_id, Passkey.created_at >= since - WRITTEN_BEFORE, Passkey.disowned_at.is_(None))
+    mine = update(Passkey).where(*suspect).values(disowned_at=now()).returning(Passkey.id)
+    return len(database.execute(mine).all())
 
 
 def rename(user_id: int, number: int, name: str) -> Any:
@@ -127,6 +141,11 @@ def remove(account: Account, number: int) -> bool:
         raise LastFactor
     enrolled.removed(account, enrolled.PASSKEY)
     return True
+
+
+def _is_enough(row: Any, purpose: str) -> bool:
+    """Whether a passkey will do for what it is asked for: alone only while nobody has disowned it."""
+    return row.disowned_at is None or purpose not in ALONE
 
 
 def _spend(purpose: str, challenge: str) -> Redeemed | None:

@@ -18,6 +18,7 @@ from auth.problems import (
 )
 from auth.users import Account
 from config import settings
+from models import now
 
 bp = Blueprint("email_change", __name__)
 
@@ -70,7 +71,7 @@ def confirm_email(body: Confirmation) -> dict[str, Any]:
     # Nobody else may take the old address while there is a way back to it.
     users.hold_email(account.email, account.id, links.WAY_BACK)
     one_time.void_all(account.id, keep=(links.NOT_ME,))
-    links.send_way_back("email_changed", account)
+    links.send_way_back("email_changed", account, now())
     events.record("email.changed", account.id)
     return {"message": "Your address was changed"}
 
@@ -86,7 +87,7 @@ def _write(locale: str, user_id: int, email: str, proof: str) -> None:
         _ask_to_confirm(account, email)
     elif owner.id != user_id:
         mail.send("email_in_use", owner.email, owner.locale, owner.id, username=owner.username)
-    links.send_way_back("email_change_asked", account)
+    links.send_way_back("email_change_asked", account, now())
 
 
 def _ask_to_confirm(account: Account, email: str) -> None:

@@ -1,11 +1,13 @@
 """It was not me: the answer to a security notice. Everybody is signed out, and a new password is due."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from flask import Blueprint
 
 from auth import events, fields, links, mail, one_time, sessions, users
 from auth.endpoint import endpoint
+from auth.factors import passkeys
 from auth.fields import Body, Message
 from auth.links import Token
 from auth.problems import EmailTaken, LinkInvalid
@@ -24,7 +26,10 @@ class Report(Body):
 
 @endpoint(bp, "POST", "/auth/not-me", body=Report, returns=Message, limit="redeem", errors=(LinkInvalid, EmailTaken))
 def report(body: Report) -> dict[str, Any]:
-    """End every session, let nobody in until a new password was chosen by mail, and undo a change of address."""
+    """End every session, let nobody in until a new password was chosen by mail, and undo a change of address.
+
+    A passkey enrolled since the moment of the notice no longer signs in by itself.
+    """
     held = links.hold_token(links.NOT_ME, body.token)
     account = users.get(held.user_id or 0)
     if account is None:
@@ -39,6 +44,7 @@ def report(body: Report) -> dict[str, Any]:
     users.change(account.id, reset_forced_at=now())
     one_time.void_all(account.id, keep=(links.NOT_ME,))
     sessions.revoke_all(account.id, "not me")
-    events.record("account.disowned", account.id)
+    disowned = passkeys.disown(account.id, datetime.fromisoformat(held.data["since"]))
+    events.record("account.disowned", account.id, passkeys=disowned)
     mail.ask(links.RESET, account.locale, email=address)
     return {"message": "Every device is signed out; a letter to choose a new password is on its way"}

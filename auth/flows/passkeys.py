@@ -43,7 +43,10 @@ class NewName(Body):
 
 
 class PasskeyAnswer(Answer):
-    """A passkey; `backed_up` says whether it outlives the device, `synced` whether it may be on several."""
+    """A passkey; `backed_up` says whether it outlives the device, `synced` whether it may be on several.
+
+    With `disowned_at` it was enrolled in a time of which the person has said "not me": it is a second factor only.
+    """
 
     model_config = ConfigDict(extra="forbid", from_attributes=True)
 
@@ -51,6 +54,7 @@ class PasskeyAnswer(Answer):
     name: str
     created_at: datetime
     last_used_at: datetime | None
+    disowned_at: datetime | None
     synced: Annotated[bool, Field(validation_alias="backup_eligible")]
     backed_up: bool
     transports: list[str]

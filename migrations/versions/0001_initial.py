@@ -228,6 +228,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("last_used_at", Moment(), nullable=True),
+        sa.Column("disowned_at", Moment(), nullable=True),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_passkeys_user_id_users", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_passkeys"),
         sa.UniqueConstraint("credential_id", name="uq_passkeys_credential_id"),

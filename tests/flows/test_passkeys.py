@@ -1,7 +1,7 @@
 """Passkeys: registering, signing in by one alone or as the second factor, and whatever is not in order is refused."""
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from auth import crypto, database
 from config import SettingsError, load
@@ -9,6 +9,7 @@ from models import AuditEvent, Passkey, User
 from tests.support.authenticator import Authenticator, decoded
 from tests.support.clients import PASSWORD
 from tests.support.factors import App, begin, change_user, read, renew, verified, verify
+from tests.support.mailed import NEW_PASSWORD, NOT_ME, RESET
 
 
 def register(client, authenticator, name="Laptop"):
@@ -203,6 +204,15 @@ def test_a_step_up_with_a_passkey_is_fresh_by_both_factors(client, clock):
     assert client.post("/auth/mfa/recovery-codes").status == 200
 
 
+def test_where_there_is_no_such_passkey_no_other_proof_is_asked_for(client):
+    app = App.enrolled(verified(client))
+    renew(client, code=app.code(1))
+    register(eve := verified(client.another(), "eve"), Authenticator())
+    for number in (9, eve.get("/auth/passkeys").json["items"][0]["id"]):
+        answer = client.delete(f"/auth/passkeys/{number}")
+        assert (answer.status, answer.code) == (404, "not_found")
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [("disabled_at", "account_disabled"), ("reset_forced_at", "password_reset_required")],
@@ -271,6 +281,61 @@ def test_every_change_is_an_event(client):
     events = read(client, select(AuditEvent.name, AuditEvent.data).order_by(AuditEvent.id)).all()
     assert ("factor.added", {"kind": "passkey"}) in events
     assert ("factor.removed", {"kind": "passkey"}) in events
+
+
+@pytest.fixture
+def theirs(client, mailbox):
+    """The passkey that a stranger added in ada's session; she has said of the notice "not me" and has a new password.
+
+    The client is a device on which nobody is signed in.
+    """
+    thief, authenticator = verified(client).copy(), Authenticator()
+    assert register(thief, authenticator).status == 201
+    notice = next(letter for letter in mailbox.all() if letter.subject == "A way to sign in was added")
+    assert NOT_ME.redeem(client, token=notice.token).status == 200
+    assert RESET.redeem(client, token=mailbox.last("ada@example.org").token).status == 200
+    return authenticator
+
+
+@pytest.mark.asvs("6.3.7", "7.4.3")
+def test_a_disowned_passkey_is_answered_alone_like_one_that_nobody_has(client, theirs):
+    answer, unknown = sign_in(client.another(), theirs), Authenticator()
+    register(verified(client.another(), "eve"), unknown)
+    with client.wire.app.app_context(), database.apart():
+        database.execute(delete(Passkey).where(Passkey.credential_id == unknown.kept[0].id))
+    nobodys = sign_in(client.another(), unknown)
+    assert (answer.status, answer.code) == (nobodys.status, nobodys.code) == (401, "code_invalid")
+    assert answer.json | {"request_id": ""} == nobodys.json | {"request_id": ""}
+
+
+def test_a_disowned_passkey_stays_a_second_factor_beside_the_new_password(client, theirs):
+    other = client.another()
+    half = other.login("ada", NEW_PASSWORD)
+    assert (half.code, half.json["methods"][0]) == ("mfa_required", "passkey")
+    assert sign_in(other, theirs, mfa_token=half.json["mfa_token"]).status == 200
+    assert step_up(other, Authenticator(kept=theirs.kept)).code == "code_invalid"
+
+
+def test_its_owner_sees_and_removes_a_disowned_passkey(client, theirs):
+    other = client.another()
+    sign_in(other, theirs, mfa_token=other.login("ada", NEW_PASSWORD).json["mfa_token"])
+    (shown,) = other.get("/auth/passkeys").json["items"]
+    assert shown["disowned_at"] > shown["created_at"]
+    assert other.delete(f"/auth/passkeys/{shown['id']}").status == 204
+    assert other.get("/auth/passkeys").json["items"] == []
+
+
+def test_a_passkey_from_before_the_notice_still_signs_in_alone(client, mailbox, clock):
+    mine = Authenticator()
+    register(verified(client), mine)
+    clock.shift(3600)
+    assert sign_in(client, mine).status == 200
+    assert client.post("/auth/username/change", {"username": "lovelace"}).status == 200
+    notice = mailbox.last("ada@example.org")
+    assert notice.subject == "Your username was changed"
+    assert NOT_ME.redeem(client, token=notice.token).status == 200
+    RESET.redeem(client, token=mailbox.last("ada@example.org").token)
+    assert sign_in(client.another(), mine).status == 200
 
 
 def change_passkey(client, **values):
