@@ -95,12 +95,24 @@ def test_parallel_requests_get_exactly_the_limit(limited, race):
 
 @pytest.mark.asvs("2.4.1")
 def test_letters_to_one_person_are_limited_whatever_address_asks(limited):
-    answers = []
-    for number in range(LETTERS + 2):
-        asking = limited.another()
-        asking.address = f"198.51.100.{number}"
-        answers.append(asking.post("/auth/password/forgot", {"email": "Ada@Example.org"}))
+    answers = [ask_from(limited, number, "/auth/password/forgot", "Ada@Example.org") for number in range(LETTERS + 2)]
     assert [answer.status for answer in answers] == [202] * LETTERS + [429] * 2
+
+
+@pytest.mark.asvs("6.1.1")
+def test_what_is_asked_for_at_one_route_keeps_nobody_from_the_others(limited):
+    limited.register("ada")
+    ways = ("/auth/email/verify/request", "/auth/password/forgot", "/auth/magic-link")
+    for way in ways:
+        asked = [ask_from(limited, number, way, "ada@example.org") for number in range(LETTERS + 1)]
+        assert [answer.status for answer in asked] == [202] * LETTERS + [429]
+
+
+def ask_from(client, number, way, email):
+    """A letter asked for from an address of its own."""
+    asking = client.another()
+    asking.address = f"198.51.100.{number}"
+    return asking.post(way, {"email": email})
 
 
 def test_known_and_unknown_people_are_counted_alike(limited):
@@ -269,7 +281,8 @@ def test_no_name_of_a_person_is_kept_in_the_database(make_client, database):
     make_client(RATE_LIMITS=True, WORKERS=2).post("/auth/password/forgot", {"email": "ada@example.org"})
     with psycopg.connect(database.url) as connection:
         keys = [key for (key,) in connection.execute("SELECT key FROM rate_windows")]
-    assert sorted(key.rpartition(":")[0] for key in keys) == ["mail:address", "mail:person"]
+    routes = ["mail:address", "mail:person:password_reset.forgot_password"]
+    assert sorted(key.rpartition(":")[0] for key in keys) == routes
     assert not any("ada" in key for key in keys)
 
 

@@ -17,9 +17,11 @@ Beyond a limit the answer is 429 with `Retry-After`. Nothing here can be switche
 REQUESTS = """## Requests
 
 Never more than so many in any period of the given length. An address is one IPv4 address or one IPv6 network of 64
-bits; a person is who the request is about, known or not. Every answer of a limited route carries `RateLimit-Limit`,
-`RateLimit-Remaining` and `RateLimit-Reset` of the narrower of its limits. With several workers requests are counted in
-the database, with several machines in Redis (`REDIS_URL`); while Redis is away each process counts for itself."""
+bits; a person is who the request is about, known or not. An address has its number for all routes of a row together, a
+person at each of them: nobody keeps a person from one way back by using up another. Every answer of a limited route
+carries `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` of the narrower of its limits. With several
+workers requests are counted in the database, with several machines in Redis (`REDIS_URL`); while Redis is away each
+process counts for itself."""
 
 GUESSES = """## Guesses at an account
 

@@ -2,7 +2,8 @@
 
 Never more than so many requests in any period of the given length (a sliding window). An address is one IPv4 address
 or one IPv6 network of 64 bits; a person is known by the keyed hash of the name or address that was typed, or by the
-account that is signed in, so that the people nobody knows are counted like all others.
+account that is signed in, so that the people nobody knows are counted like all others. Each route counts people by
+itself: whoever spends what a person has at one of them leaves the others open.
 """
 
 import ipaddress
@@ -47,10 +48,11 @@ def check(name: str) -> None:
 
 
 def check_person(name: str, person: str | None) -> None:
-    """Count a request against the limit of whom it is about, if that is known; raises RateLimited."""
+    """Count a request against what whom it is about has at this route, if that is known; raises RateLimited."""
     item = LIMITS[name].person
     if item is not None and person and settings().rate_limits:
-        _count(name, item, f"person:{crypto.keyed_hash('rate limits', fields.key(person))[:32]}")
+        known_as = crypto.keyed_hash("rate limits", fields.key(person))[:32]
+        _count(name, item, f"person:{request.endpoint}:{known_as}")
 
 
 def tell(response: Response) -> Response:
