@@ -8,7 +8,7 @@ from flask_jwt_extended import get_jwt
 from sqlalchemy import select
 
 from auth import database, users
-from auth.factors.enrolled import AAL2, RECOVERY_CODE
+from auth.factors import enrolled
 from auth.problems import FreshTokenRequired, PermissionDenied, TokenRevoked
 from auth.users import Account
 from config import settings
@@ -49,7 +49,7 @@ def check_fresh() -> None:
     if not is_recent(claims()["auth_time"]):
         raise FreshTokenRequired
     since = account().mfa_since
-    if since is not None and (claims()["acr"] != AAL2 or _session().created_at < since):
+    if since is not None and (claims()["acr"] != enrolled.AAL2 or _session().created_at < since):
         raise FreshTokenRequired
 
 
@@ -58,7 +58,16 @@ def check_factor(kind: str) -> None:
 
     So a lesser factor, or mail alone, takes no better one away.
     """
-    if _session().factor not in (kind, RECOVERY_CODE):
+    if _session().factor not in (kind, enrolled.RECOVERY_CODE):
+        raise FreshTokenRequired
+
+
+def check_no_lesser() -> None:
+    """Refuse a session begun with a code by mail or SMS where there is an app or a passkey; raises FreshTokenRequired.
+
+    Whatever stands for a better factor is made with one: recovery codes, and every factor that is added.
+    """
+    if _session().factor in enrolled.LESSER and not enrolled.BETTER.isdisjoint(enrolled.methods(user_id(), [])):
         raise FreshTokenRequired
 
 

@@ -13,6 +13,8 @@ from config import settings
 from models import Authenticator, Passkey, RecoveryCode, User, now
 
 TOTP, SMS, EMAIL, PASSKEY, RECOVERY_CODE = "totp", "sms", "email", "passkey", "recovery_code"
+# Whoever has one of the better is not taken for themselves in what concerns factors by one of the lesser.
+BETTER, LESSER = frozenset({TOTP, PASSKEY}), frozenset({SMS, EMAIL})
 # What each method adds to `amr` (RFC 8176 section 2).
 AMR = {
     TOTP: ("otp",),

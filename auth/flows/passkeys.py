@@ -80,6 +80,7 @@ class PasskeysAnswer(Answer):
 def begin_passkey() -> dict[str, Any]:
     """Begin to register a passkey: the options for the browser, good for five minutes and one answer."""
     account = access.account()
+    access.check_no_lesser()
     enrolled.check_may_enrol(account)
     return passkeys.begin_registration(account)
 
@@ -90,6 +91,7 @@ def begin_passkey() -> dict[str, Any]:
 )  # fmt: skip
 def register_passkey(body: Registration) -> dict[str, Any]:
     """Register the passkey that the browser made. It signs in by itself, and is a second factor beside a password."""
+    access.check_no_lesser()
     row, codes = passkeys.register(access.account(), body.credential, body.name)
     return {**_show(row), "recovery_codes": codes}
 

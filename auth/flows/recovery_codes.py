@@ -18,9 +18,13 @@ bp = Blueprint("recovery_codes", __name__)
     errors=(FreshTokenRequired, FactorMissing),
 )  # fmt: skip
 def make_recovery_codes() -> dict[str, Any]:
-    """Make ten new recovery codes; the old ones are void."""
+    """Make ten new recovery codes; the old ones are void.
+
+    With an app or a passkey enrolled, a session begun with a code by SMS or by mail will not do.
+    """
     if access.account().mfa_since is None:
         raise FactorMissing
+    access.check_no_lesser()
     enrolled.lock(access.user_id())
     events.record("recovery_codes.made", access.user_id(), access.session_id())
     return {"recovery_codes": recovery.replace(access.user_id())}

@@ -110,12 +110,14 @@ def challenge_email(body: Challenge) -> dict[str, Any]:
 def _enrol(kind: str, name: str, number: str) -> dict[str, Any]:
     codes.check_offered(kind)
     account = access.account()
+    access.check_no_lesser()
     enrolled.check_may_enrol(account)
     codes.enrol(account, kind, name, number)
     return SENT
 
 
 def _confirm(kind: str, code: str) -> dict[str, Any]:
+    access.check_no_lesser()
     right = codes.spend(kind, access.user_id(), codes.ENROLMENT, code)
     row = authenticators.waiting(access.user_id(), kind)
     confirmed = authenticators.confirm(row) if right and row else None

@@ -45,6 +45,7 @@ class FirstCode(Body):
 def enroll_totp(body: Enrolment) -> dict[str, Any]:
     """Begin with an authenticator app. It counts only once it is confirmed; beginning again forgets the first try."""
     account = access.account()
+    access.check_no_lesser()
     enrolled.check_may_enrol(account)
     secret = totp.new_secret()
     made = authenticators.enrol(account.id, enrolled.TOTP, body.name, secret)
@@ -58,6 +59,7 @@ def enroll_totp(body: Enrolment) -> dict[str, Any]:
 )  # fmt: skip
 def confirm_totp(body: FirstCode) -> dict[str, Any]:
     """Put the app in force by a code of it. That code's time step is used up: the next sign-in needs a later one."""
+    access.check_no_lesser()
     enrolled.lock(access.user_id())
     row = authenticators.waiting(access.user_id(), enrolled.TOTP)
     secret = authenticators.secret_of(row) if row else None

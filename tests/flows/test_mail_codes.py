@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.support.factors import begin, renew, verified, verify
+from tests.support.authenticator import Authenticator
+from tests.support.factors import App, begin, renew, verified, verify
 
 
 def letter(mailbox):
@@ -67,6 +68,69 @@ def test_it_makes_a_session_fresh_and_can_be_removed(enrolled, mailbox):
     renew(enrolled, method="email", code=letter(mailbox).code)
     number = enrolled.get("/auth/mfa").json["authenticators"][0]["id"]
     assert enrolled.delete(f"/auth/mfa/authenticators/{number}").status == 204
+
+
+def signed_in_by_mail(client, mailbox):
+    """A client that has signed in with the password and a code by mail."""
+    other = client.another()
+    assert verify(other, challenged(other), letter(mailbox).code, "email").status == 200
+    return other
+
+
+def with_an_app(client, mailbox):
+    """The client, its person having enrolled an app beside the codes by mail."""
+    client.post("/auth/mfa/email/challenge")
+    App.enrolled(renew(client, method="email", code=letter(mailbox).code))
+    return client
+
+
+def with_a_passkey(client, mailbox):
+    """The client, its person having registered a passkey beside the codes by mail."""
+    client.post("/auth/mfa/email/challenge")
+    options = renew(client, method="email", code=letter(mailbox).code).post("/auth/passkeys/register/options").json
+    answer = client.post("/auth/passkeys/register/verify", {"credential": Authenticator().create(options)})
+    assert answer.status == 201, answer.text
+    return client
+
+
+@pytest.mark.asvs("6.4.4")
+@pytest.mark.parametrize("add", [with_an_app, with_a_passkey])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/auth/mfa/recovery-codes", {}),
+        ("/auth/mfa/totp/enroll", {"name": "Mine"}),
+        ("/auth/mfa/totp/confirm", {"code": "000000"}),
+        ("/auth/mfa/email/enroll", {}),
+        ("/auth/mfa/email/confirm", {"code": "000000"}),
+        ("/auth/passkeys/register/options", {}),
+        ("/auth/passkeys/register/verify", {"credential": {"id": "none"}, "name": "Mine"}),
+    ],
+)
+def test_a_code_by_mail_makes_nothing_that_stands_for_a_better_factor(enrolled, mailbox, add, path, body):
+    add(enrolled, mailbox)
+    thief = signed_in_by_mail(enrolled, mailbox)
+    answer = thief.post(path, body) if body else thief.post(path)
+    assert (answer.status, answer.code) == (401, "fresh_token_required")
+    assert thief.get("/auth/protected").status == 200
+
+
+@pytest.mark.asvs("6.4.4")
+def test_what_was_begun_before_there_was_an_app_is_not_finished_by_a_code_by_mail(enrolled, mailbox):
+    thief = signed_in_by_mail(enrolled, mailbox)
+    options = thief.post("/auth/passkeys/register/options").json
+    with_an_app(enrolled, mailbox)
+    answer = thief.post("/auth/passkeys/register/verify", {"credential": Authenticator().create(options)})
+    assert (answer.status, answer.code) == (401, "fresh_token_required")
+
+
+def test_whoever_has_nothing_better_adds_an_app_by_a_code_by_mail(enrolled, mailbox):
+    other = signed_in_by_mail(enrolled, mailbox)
+    assert other.post("/auth/mfa/recovery-codes").status == 200
+    app = App.enrolled(other)
+    again = enrolled.another()
+    assert verify(again, begin(again), app.code(1)).status == 200
+    assert again.post("/auth/mfa/recovery-codes").status == 200
 
 
 @pytest.mark.asvs("6.4.4")

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from auth import crypto
 from models import Authenticator
-from tests.support.factors import begin, read, renew, verified, verify
+from tests.support.factors import App, begin, read, renew, verified, verify
 
 NUMBER = "+4915123456789"
 
@@ -230,6 +230,21 @@ def test_removing_needs_the_phone_and_ends_codes_that_are_under_way(client, phon
     renew(client, method="sms", code=phone.code)
     assert client.delete(f"/auth/mfa/authenticators/{number}").status == 204
     assert client.another().login().status == 200
+
+
+@pytest.mark.asvs("6.4.4")
+def test_a_message_takes_no_app_away_not_even_by_a_detour(client, phone):
+    enrolled(client, phone)
+    client.post("/auth/mfa/sms/challenge")
+    app = App.enrolled(renew(client, method="sms", code=phone.code))
+    thief = client.another()
+    assert verify(thief, challenged(thief, phone), phone.code, "sms").status == 200
+    assert thief.delete("/auth/mfa/totp").code == "fresh_token_required"
+    assert thief.post("/auth/mfa/recovery-codes").code == "fresh_token_required"
+    assert thief.post("/auth/mfa/totp/enroll", {"name": "Mine"}).code == "fresh_token_required"
+    assert thief.post("/auth/passkeys/register/options").code == "fresh_token_required"
+    renew(thief, code=app.code(1))
+    assert thief.post("/auth/mfa/recovery-codes").status == 200
 
 
 def test_a_person_has_one_phone(client, phone):
