@@ -119,6 +119,8 @@ def rename_passkey(number: int, body: NewName) -> dict[str, Any]:
 )  # fmt: skip
 def remove_passkey(number: int) -> None:
     """Remove a passkey. Needs a session begun with a passkey, or with a recovery code; other sessions end."""
+    if number not in [row.id for row in passkeys.of(access.user_id())]:
+        raise NotFound
     access.check_factor(enrolled.PASSKEY)
     if not passkeys.remove(access.account(), number):
         raise NotFound

@@ -75,6 +75,8 @@ def confirm_totp(body: FirstCode) -> dict[str, Any]:
 )  # fmt: skip
 def remove_totp() -> None:
     """Remove every authenticator app. Needs a session begun with one, or with a recovery code; other sessions end."""
+    if not authenticators.in_force(access.user_id(), enrolled.TOTP):
+        raise NotFound
     access.check_factor(enrolled.TOTP)
     if not authenticators.remove(access.account(), enrolled.TOTP):
         raise NotFound

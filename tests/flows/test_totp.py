@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from models import AuditEvent, Authenticator
+from tests.support import authenticator as passkeys
 from tests.support.clients import PASSWORD
 from tests.support.factors import App, begin, read, renew, verified, verify
 
@@ -268,6 +269,16 @@ def test_there_must_be_an_app_to_remove(client):
     renew(client, method="recovery_code", code=app.recovery_codes[0])
     client.delete("/auth/mfa/totp")
     assert client.delete("/auth/mfa/totp").status == 404
+
+
+def test_where_there_is_no_app_no_other_proof_is_asked_for(client):
+    authenticator = passkeys.Authenticator()
+    options = verified(client).post("/auth/passkeys/register/options").json
+    client.post("/auth/passkeys/register/verify", {"credential": authenticator.create(options)})
+    challenge = client.post("/auth/reauthenticate/options").json
+    renew(client, passkey=authenticator.get(challenge))
+    answer = client.delete("/auth/mfa/totp")
+    assert (answer.status, answer.code) == (404, "not_found")
 
 
 def test_every_change_is_an_event(client):
