@@ -7,6 +7,7 @@ checks the types; no value that was sent is ever repeated in an answer.
 import json
 import math
 import threading
+from collections import Counter
 from typing import Any, TypeVar
 
 from flask import Flask, current_app, request
@@ -31,6 +32,8 @@ DIGITS_OF_64_BITS = 19
 LARGEST_NUMBER = 2**31 - 1
 # An answer names so many faults and no more: it must not be larger than the request that brings it about.
 MOST_FAULTS = 32
+DOUBLED = ("duplicate", "came more than once")
+NO_JSON = ("json_invalid", "holds NaN or Infinity, which are no JSON")
 
 B = TypeVar("B", bound=Body)
 
@@ -39,7 +42,7 @@ def parse(model: type[B]) -> B:
     """The body as `model`; raises InvalidRequest, MalformedBody, EmptyBody, TooLarge, UnsupportedMediaType."""
     given = members()
     if not given and any(field.is_required() for field in model.model_fields.values()):
-        raise EmptyBody
+        raise EmptyBody(errors=_missing(model))
     return _validated(model, given)
 
 
@@ -56,9 +59,9 @@ def members() -> dict[str, Any]:
 def parse_query(model: type[B]) -> B:
     """The query string as `model`; a name that comes twice is refused, so that no two readers differ about it."""
     values = {name: request.args.getlist(name) for name in request.args}
-    doubled = [_shown(name) for name, given in values.items() if len(given) > 1]
+    doubled = [name for name, given in values.items() if len(given) > 1]
     if doubled:
-        raise InvalidRequest(errors=[fault(name, "duplicate", "came more than once") for name in doubled[:MOST_FAULTS]])
+        raise _naming(doubled, *DOUBLED)
     try:
         return model.model_validate({name: given[0] for name, given in values.items()}, strict=False)
     except ValidationError as error:
@@ -122,7 +125,9 @@ def _drain(left: int) -> None:
 
 def _object(raw: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(raw.decode(), object_pairs_hook=_unique, parse_int=_integer, parse_constant=_refuse_constant)
+        found = json.loads(raw.decode(), object_pairs_hook=_unique, parse_int=_integer, parse_constant=float)
+        if b"NaN" in raw or b"Infinity" in raw:
+            _refuse_constants(found)
     except (ValueError, RecursionError):
         raise MalformedBody from None
     if found is None:
@@ -135,7 +140,8 @@ def _object(raw: bytes) -> dict[str, Any]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
+        counted = Counter(name for name, _ in pairs)
+        raise _naming([name for name, times in counted.items() if times > 1], *DOUBLED)
     return found
 
 
@@ -144,8 +150,31 @@ def _integer(digits: str) -> float:
     return int(digits) if len(digits) <= DIGITS_OF_64_BITS else math.inf
 
 
-def _refuse_constant(_name: str) -> None:
-    raise ValueError("no JSON number")
+def _refuse_constants(found: Any) -> None:
+    odd = [name for name, value in found.items() if _is_odd(value)] if isinstance(found, dict) else []
+    if odd:
+        raise _naming(odd, *NO_JSON)
+
+
+def _is_odd(value: Any) -> bool:
+    """Whether a value holds a number that JSON has no words for."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return True
+    return False
+
+
+def _naming(names: list[str], code: str, message: str) -> InvalidRequest:
+    """The refusal of fields by their names."""
+    faults = [fault(_shown(name), code, message) for name in names[:MOST_FAULTS]]
+    return InvalidRequest("Invalid " + ", ".join(fault["field"] for fault in faults), errors=faults)
+
+
+def _missing(model: type[Body]) -> list[dict[str, str]]:
+    """One fault for each field that has to come, as when some of them did."""
+    required = [field.alias or name for name, field in model.model_fields.items() if field.is_required()]
+    return [fault(name, "missing", "Field required") for name in required]
 
 
 def _validated(model: type[B], members: dict[str, Any]) -> B:

@@ -122,14 +122,50 @@ def test_nesting_is_bounded(client, app, path, depth):
 def test_an_empty_body_is_no_input(client, path, data):
     answer = client.post(path, data=data)
     assert (answer.status, answer.message) == (400, "No input data provided")
+    assert answer.json["errors"] == [
+        {"field": name, "code": "missing", "message": "Field required"} for name in ROUTES[path]
+    ]
 
 
 @one_database
 @every_body
 def test_a_name_that_stands_twice_is_refused_whichever_is_right(client, app, path):
     body = json.dumps(ROUTES[path])[:-1] + ', "password": "another-password-1"}'
-    assert client.post(path, data=body.encode()).status == 400
+    answer = client.post(path, data=body.encode())
+    assert (answer.status, answer.code, answer.message) == (400, "invalid_request", "Invalid password")
+    assert answer.json["errors"] == [{"field": "password", "code": "duplicate", "message": "came more than once"}]
     assert nothing_written(app)
+
+
+@one_database
+@one_client
+@every_field
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "[Infinity]", f'{{"{MARK}": [[NaN]]}}'])
+def test_what_json_has_no_words_for_is_refused_by_name(client, app, path, name, value):
+    answer = client.post(path, data=raw(path, name, value.encode()))
+    assert (answer.status, answer.code, faults(answer)) == (400, "invalid_request", [name])
+    assert MARK not in answer.text
+    assert nothing_written(app)
+
+
+@one_database
+@one_client
+def test_a_text_that_reads_nan_is_a_text(client):
+    body = {"username": "NaN-Infinity", "email": "Infinity@example.org", "password": f"NaN {PASSWORD}"}
+    assert client.post("/auth/register", body).status == 201
+
+
+@one_database
+@one_client
+@every_body
+@pytest.mark.parametrize(("value", "times"), [("1", 2), ("NaN", 1)])
+def test_names_at_fault_are_shown_bounded_and_printable(client, path, value, times):
+    names = [f"{MARK}\r\n\u202e{'x' * 300}{number}" for number in range(50)] * times
+    body = ", ".join(f"{json.dumps(name)}: {value}" for name in names)
+    answer = client.post(path, data=f"{{{body}}}".encode())
+    assert (answer.status, answer.code) == (400, "invalid_request")
+    assert len(faults(answer)) == 32
+    assert all(name.startswith(f"{MARK}???xx") and len(name) == 64 for name in faults(answer))
 
 
 @one_database

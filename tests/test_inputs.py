@@ -139,6 +139,16 @@ def test_every_field_refuses_every_type_but_its_own(crawl):
     assert wrong == {}
 
 
+@one_database
+@pytest.mark.parametrize("data", [b"", b"null", b"{}"])
+def test_an_empty_body_names_every_field_that_has_to_come(crawl, data):
+    person = crawl.person()
+    routes = [route for route in crawl.with_body if route.schema.get("required")]
+    answers = {route.name: route.send(person, data=data).json["errors"] for route in routes}
+    told = {name: [(fault["field"], fault["code"]) for fault in faults] for name, faults in answers.items()}
+    assert told == {route.name: [(name, "missing") for name in route.schema["required"]] for route in routes}
+
+
 OWNED_BY_THE_SERVICE = (
     "id", "user_id", "sub", "role", "roles", "is_admin", "admin", "email_verified", "email_verified_at", "mfa",
     "mfa_enabled", "mfa_since", "created_at", "updated_at", "disabled_at", "deleted_at", "password_hash",
