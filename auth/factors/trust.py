@@ -4,7 +4,7 @@ The token that every device keeps is not enough: there must be a row, which the 
 on a trusted device was proven by one factor, and is never fresh where both are wanted.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select, update
@@ -44,10 +44,13 @@ def begin(user_id: int, token: str) -> None:
     events.record("device.trusted", user_id, until=until.isoformat(timespec="seconds"))
 
 
-def of(user_id: int) -> list[Any]:
-    """The devices a person trusts, the one seen last first."""
+def of(user_id: int, *, after: tuple[datetime, str] | None, limit: int) -> list[Any]:
+    """The devices a person trusts, the one seen last first, after the position `after`."""
     mine = select(Device.__table__).where(Device.user_id == user_id, Device.trusted_until > now())
-    return list(database.execute(mine.order_by(Device.last_seen_at.desc(), Device.id)).all())
+    if after is not None:
+        seen, name = after
+        mine = mine.where((Device.last_seen_at < seen) | ((Device.last_seen_at == seen) & (Device.id < name)))
+    return list(database.execute(mine.order_by(Device.last_seen_at.desc(), Device.id.desc()).limit(limit)).all())
 
 
 def forget(user_id: int, device_id: str) -> bool:

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 from flask import Blueprint
 from pydantic import ConfigDict, Field
 
-from auth import access, sessions
+from auth import access, paging, sessions
 from auth.endpoint import endpoint
 from auth.factors import enrolled, passkeys
 from auth.factors.forms import Credential
 from auth.fields import Answer, Body, Name
+from auth.paging import Page
 from auth.problems import EmailNotVerified, FreshTokenRequired, LastFactor, NotFound, PasskeyInvalid, TooManyFactors
 
 bp = Blueprint("passkeys", __name__)
@@ -67,12 +68,6 @@ class RegisteredPasskey(PasskeyAnswer):
     recovery_codes: list[str]
 
 
-class PasskeysAnswer(Answer):
-    """The passkeys of the person, oldest first."""
-
-    items: list[PasskeyAnswer]
-
-
 @endpoint(
     bp, "POST", "/auth/passkeys/register/options", returns=RegistrationOptions, auth="fresh", enrolling=True,
     errors=(FreshTokenRequired, EmailNotVerified),
@@ -96,10 +91,14 @@ def register_passkey(body: Registration) -> dict[str, Any]:
     return {**_show(row), "recovery_codes": codes}
 
 
-@endpoint(bp, "GET", "/auth/passkeys", returns=PasskeysAnswer, auth="access", enrolling=True)
-def list_passkeys() -> dict[str, Any]:
-    """The person's passkeys."""
-    return {"items": [_show(row) for row in passkeys.of(access.user_id())]}
+@endpoint(
+    bp, "GET", "/auth/passkeys", query=Page, returns=paging.page_of(PasskeyAnswer), auth="access", enrolling=True
+)  # fmt: skip
+def list_passkeys(query: Page) -> dict[str, Any]:
+    """The person's passkeys, oldest first."""
+    after = query.number() or 0
+    rows = [row for row in passkeys.of(access.user_id()) if row.id > after]
+    return paging.page(rows, query.limit, _show, lambda row: (row.created_at, row.id))
 
 
 @endpoint(

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 from flask import Blueprint
 from pydantic import Field
 
-from auth import access, devices, useragent
+from auth import access, devices, paging, useragent
 from auth.endpoint import endpoint
 from auth.factors import trust
 from auth.fields import Answer
+from auth.paging import Page
 from auth.problems import NotFound
 
 bp = Blueprint("trusted_devices", __name__)
@@ -28,16 +29,14 @@ class TrustedDevice(Answer):
     trusted_until: datetime
 
 
-class TrustedDevices(Answer):
-    """The devices, the one seen last first."""
+@endpoint(bp, "GET", "/auth/devices", query=Page, returns=paging.page_of(TrustedDevice), auth="access")
+def list_devices(query: Page) -> dict[str, Any]:
+    """The devices that skip the second factor, the one seen last first.
 
-    items: list[TrustedDevice]
-
-
-@endpoint(bp, "GET", "/auth/devices", returns=TrustedDevices, auth="access")
-def list_devices() -> dict[str, Any]:
-    """The devices that skip the second factor. A change of the password, or signing out everywhere, ends them all."""
-    return {"items": [_show(row) for row in trust.of(access.user_id())]}
+    A change of the password, or signing out everywhere, ends them all.
+    """
+    rows = trust.of(access.user_id(), after=query.position(), limit=query.limit + 1)
+    return paging.page(rows, query.limit, _show, lambda row: (row.last_seen_at, row.id))
 
 
 @endpoint(bp, "DELETE", "/auth/devices/<device_id>", status=204, auth="access", errors=(NotFound,))

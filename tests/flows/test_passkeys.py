@@ -10,6 +10,7 @@ from tests.support.authenticator import Authenticator, decoded
 from tests.support.clients import PASSWORD
 from tests.support.factors import App, begin, change_user, read, renew, verified, verify
 from tests.support.mailed import NEW_PASSWORD, NOT_ME, RESET
+from tests.support.pages import paged
 
 
 def register(client, authenticator, name="Laptop"):
@@ -127,6 +128,19 @@ def test_the_list_says_what_a_person_needs_to_know(client):
     assert (shown["name"], shown["synced"], shown["backed_up"]) == ("Phone", True, True)
     assert shown["transports"] == ["hybrid", "internal"]
     assert shown["last_used_at"] > shown["created_at"]
+
+
+def test_pages_hold_every_passkey_once_the_oldest_first(client):
+    authenticator = Authenticator()
+    register(verified(client), authenticator, "0")
+    step_up(client, authenticator)
+    for name in ("1", "2", "3", "4"):
+        assert register(client, Authenticator(), name).status == 201
+    assert [[shown["name"] for shown in page] for page in paged(client, "/auth/passkeys")] == [
+        ["0", "1"], ["2", "3"], ["4"],
+    ]  # fmt: skip
+    assert client.get("/auth/passkeys?limit=5").json["next_cursor"] is None
+    assert client.get("/auth/passkeys?cursor=x").json["errors"][0]["field"] == "cursor"
 
 
 def test_a_passkey_that_is_backed_up_later_says_so(client):

@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.clients import PASSWORD
 from tests.support.factors import App, begin, renew, verified, verify
+from tests.support.pages import paged
 
 
 @pytest.fixture
@@ -64,6 +65,20 @@ def test_the_list_shows_what_can_be_recognised(client, phone):
     assert (shown["current"], shown["device"], shown["ip"]) == (True, "Unknown device", "127.0.0.1")
     (elsewhere,) = client.get("/auth/devices").json["items"]
     assert (elsewhere["id"], elsewhere["current"]) == (shown["id"], False)
+
+
+def test_pages_hold_every_device_once_the_one_seen_last_first(client, phone, clock):
+    devices = []
+    for _ in range(5):
+        clock.shift(60)
+        devices.append(trusted(client, phone))
+    clock.shift(60)
+    devices[0].login()
+    found = paged(client, "/auth/devices")
+    assert [len(page) for page in found] == [2, 2, 1]
+    shown = devices[0].get("/auth/devices").json["items"]
+    assert [device["id"] for page in found for device in page] == [device["id"] for device in shown]
+    assert [device["current"] for device in shown] == [True, False, False, False, False]
 
 
 @pytest.mark.asvs("6.5.6")
