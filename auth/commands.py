@@ -1,6 +1,7 @@
 """Commands for operators, under `flask`."""
 
 import importlib
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,10 @@ from auth import audit, database, events, keys, revocations, sessions, users, wo
 from auth.factors import enrolled
 from auth.users import Account
 from models import now
+
+# They stand in every access token, which is to fit a cookie, and in a header, separated by commas.
+ROLE = re.compile(r"[A-Za-z0-9_.:-]{1,32}")
+MOST_ROLES = 20
 
 
 @contextmanager
@@ -120,6 +125,26 @@ def enable(user: str) -> None:
         users.change(account.id, disabled_at=None)
         events.record("account.enabled", account.id)
     click.echo("enabled")
+
+
+def _roles(_context: click.Context, _parameter: click.Parameter, given: str) -> list[str]:
+    """The roles, each once; refuses what would not fit a header or a cookie."""
+    roles = list(dict.fromkeys(name for name in map(str.strip, given.split(",")) if name))
+    if len(roles) > MOST_ROLES or not all(ROLE.fullmatch(name) for name in roles):
+        raise click.BadParameter(f"at most {MOST_ROLES}, each of at most 32 letters, digits and _ . : -")
+    return roles
+
+
+@users_group.command("roles")
+@click.argument("user")
+@click.argument("roles", callback=_roles)
+def set_roles(user: str, roles: list[str]) -> None:
+    """Give USER (a username or an address) exactly ROLES, separated by commas ("" for none); every session ends."""
+    with _account_of(user) as account:
+        users.change(account.id, roles=roles)
+        ended = sessions.revoke_all(account.id, "roles changed")
+        events.record("roles.changed", account.id, roles=roles)
+    click.echo(f"roles: {', '.join(roles) or 'none'}, sessions ended: {ended}")
 
 
 class Migrations:

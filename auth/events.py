@@ -50,6 +50,7 @@ NAMES = {
     "account.exported": "A person took a copy of everything that is kept about them.",
     "account.deleted": "A person deleted their account.",
     "account.disabled": "An administrator disabled an account; every session was ended.",
+    "roles.changed": "An administrator changed what a person may do, `roles` from now on; every session was ended.",
     "account.enabled": "An administrator enabled an account again.",
     "mail.given_up": "A letter did not leave within a day, or its recipient is refused for good; `reason` says why.",
     "keys.rotated": "A new signing key took over.",

@@ -1,4 +1,4 @@
-"""What operators do with accounts, by command: disable and enable them."""
+"""What operators do with accounts, by command: disable and enable them, and say which roles people have."""
 
 import pytest
 
@@ -65,10 +65,53 @@ def test_whoever_is_enabled_signs_in_and_old_sessions_stay_ended(client, app, op
 
 
 @one_client
-@pytest.mark.parametrize("words", [("disable", "nobody"), ("enable", "nobody")])
+@pytest.mark.parametrize("words", [("disable", "nobody"), ("enable", "nobody"), ("roles", "nobody", "admin")])
 def test_there_must_be_such_an_account(client, app, words):
     said = app.test_cli_runner().invoke(args=["users", *words])
     assert (said.exit_code, said.output) == (1, "Error: there is no account nobody\n")
+
+
+@pytest.mark.asvs("8.3.2")
+def test_a_role_that_was_taken_is_lost_with_the_next_request(client, app, operate):
+    client.signed_in("ada")
+    assert operate("roles", "ada", "admin,editor") == "roles: admin, editor, sessions ended: 1\n"
+    client.login("ada")
+    assert client.get("/auth/verify").headers["X-Auth-Roles"] == "admin,editor"
+    assert operate("roles", "ada@example.org", "editor") == "roles: editor, sessions ended: 1\n"
+    assert client.get("/auth/verify").code == "token_revoked"
+    assert client.refresh().code == "token_revoked"
+    client.login("ada")
+    assert client.get("/auth/protected").json["roles"] == client.get("/auth/me").json["roles"] == ["editor"]
+    ada = rows(app, User)[0].id
+    changes = [(ada, {"roles": ["admin", "editor"]}), (ada, {"roles": ["editor"]})]
+    assert events_named(app, "roles.changed") == changes
+
+
+@one_client
+@pytest.mark.parametrize(("given", "roles"), [("", []), (" a , b,,a ", ["a", "b"]), ("x:y.z-1_2", ["x:y.z-1_2"])])
+def test_roles_are_separated_by_commas(client, app, operate, given, roles):
+    client.signed_in("ada")
+    operate("roles", "ada", given)
+    assert rows(app, User)[0].roles == roles
+
+
+@one_client
+@pytest.mark.parametrize("given", ["a b", "ä", "a\r\nX-Evil: 1", "a" * 33, ",".join(map(str, range(21)))])
+def test_what_fits_no_header_and_no_cookie_is_no_role(client, app, given):
+    client.signed_in("ada")
+    said = app.test_cli_runner().invoke(args=["users", "roles", "ada", given])
+    assert said.exit_code == 2
+    assert rows(app, User)[0].roles == []
+    assert client.get("/auth/protected").status == 200
+
+
+@pytest.mark.asvs("3.3.5")
+def test_a_cookie_with_the_longest_name_and_every_role_fits_a_browser(cookie, app, operate):
+    cookie.register("ж" * 80, "longest@example.org")
+    operate("roles", "longest@example.org", ",".join(f"{number:r>32}" for number in range(20)))
+    answer = cookie.login("longest@example.org")
+    assert answer.status == 200
+    assert all(len(line.partition(";")[0].encode()) <= 4096 for line in answer.set_cookies.values())
 
 
 @pytest.mark.asvs("7.4.2")
