@@ -183,10 +183,12 @@ def _read_session(token: str, auth: str) -> dict[str, Any]:
 
 
 def _person(told: Endpoint, body: Any) -> str | None:
-    """Whom a request is about: who is signed in, or the name or address that was typed."""
-    if told.auth in ("access", "fresh"):
-        return f"user {access.user_id()}"
-    return getattr(body, "email", None) or getattr(body, "identifier", None)
+    """Whom a request is about: the name or address that was typed, which is who gets a letter, or who is signed in.
+
+    Where one may be signed in and need not be, the view counts the person it finds.
+    """
+    typed = getattr(body, "email", None) or getattr(body, "identifier", None)
+    return typed or (f"user {access.user_id()}" if told.auth in ("access", "fresh") else None)
 
 
 def _commit() -> None:

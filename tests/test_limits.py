@@ -8,6 +8,7 @@ import redis
 
 from auth.limits.counters import Local
 from auth.limits.rates import LIMITS, network
+from tests.support.clients import PASSWORD
 from tests.support.marks import one_client, one_database
 from tests.support.processes import wait_until
 
@@ -113,6 +114,34 @@ def ask_from(client, number, way, email):
     asking = client.another()
     asking.address = f"198.51.100.{number}"
     return asking.post(way, {"email": email})
+
+
+@pytest.mark.asvs("6.1.1")
+def test_whoever_is_signed_in_can_have_no_more_letters_sent_to_their_address(limited):
+    client = limited.signed_in("ada")
+    answers = [client.post("/auth/email/verify/request", {}) for _ in range(LETTERS + 1)]
+    assert [answer.status for answer in answers] == [202] * LETTERS + [429]
+    assert ask_from(limited, 1, "/auth/email/verify/request", "ADA@example.org").status == 429
+    assert client.post("/auth/email/verify/request", {"email": "bob@example.org"}).status == 202
+
+
+@pytest.mark.asvs("6.1.1")
+def test_a_change_of_address_counts_who_gets_the_letters(limited):
+    for name in ("ada", "bob"):
+        client = limited.another().signed_in(name)
+        answers = [change_to(client, "carol@example.org") for _ in range(3)]
+        assert [answer.status for answer in answers] == ([202] * 3 if name == "ada" else [202, 202, 429])
+
+
+@pytest.mark.asvs("6.1.1")
+def test_a_change_of_address_counts_who_is_told_of_it_as_well(limited):
+    client = limited.signed_in("ada")
+    answers = [change_to(client, f"ada-{number}@example.org") for number in range(LETTERS + 1)]
+    assert [answer.status for answer in answers] == [202] * LETTERS + [429]
+
+
+def change_to(client, email):
+    return client.post("/auth/email/change", {"email": email, "password": PASSWORD})
 
 
 def test_known_and_unknown_people_are_counted_alike(limited):
