@@ -69,13 +69,15 @@ def part_of(module: str) -> str:
 
 
 def imported(file: Path) -> Iterator[str]:
-    """The modules of ours that a file imports."""
+    """The modules of ours that a file imports, at once or late."""
     for node in ast.walk(tree(file)):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "importlib.import_module":
+            names = [name.value for name in node.args if isinstance(name, ast.Constant)]
         for name in names:
             if found := name if name in MODULES else name.rpartition(".")[0]:
                 yield from [found] if found in MODULES and found != "auth" else []

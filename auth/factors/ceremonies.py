@@ -7,7 +7,6 @@ stored here.
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import webauthn
@@ -30,37 +29,13 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
+from auth.factors.credentials import Asserted, Refused, Registered
 from config import settings
 
 TIMEOUT_MILLISECONDS = 300_000
 LONGEST_CREDENTIAL_ID = 1023
 SMALLEST_RSA_BITS = 2048
 TRANSPORTS = frozenset(transport.value for transport in AuthenticatorTransport)
-
-
-class Refused(Exception):
-    """The answer of a ceremony is not what it must be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """A new credential record (WebAuthn section 4)."""
-
-    credential_id: bytes
-    public_key: bytes
-    sign_count: int
-    transports: list[str]
-    aaguid: str
-    backup_eligible: bool
-    backed_up: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Asserted:
-    """What an assertion says of its credential."""
-
-    sign_count: int
-    backed_up: bool
 
 
 def registration_options(name: str, handle: bytes, challenge: str, known: Iterable[Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ A challenge is a one-time secret: it is found again by its hash, belongs to one 
 spent by the first answer, whatever becomes of the request.
 """
 
+import importlib
 import os
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -11,11 +12,10 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
 from auth import database, one_time, passwords
-from auth.factors import ceremonies, enrolled
-from auth.factors.ceremonies import Refused
+from auth.factors import enrolled
+from auth.factors.credentials import Asserted, Refused, Registered
 from auth.one_time import Redeemed
 from auth.problems import CodeInvalid, LastFactor, PasskeyInvalid
 from auth.users import Account
@@ -57,23 +57,24 @@ def begin_registration(account: Account) -> dict[str, Any]:
     """The options of a registration. All passkeys of a person share one random user handle."""
     known = of(account.id)
     handle = known[0].user_handle if known else os.urandom(HANDLE_BYTES)
-    issued = one_time.issue(REGISTRATION, LIFETIME, user_id=account.id, handle=bytes_to_base64url(handle))
-    return ceremonies.registration_options(account.username, handle, issued.secret, known)
+    issued = one_time.issue(REGISTRATION, LIFETIME, user_id=account.id, handle=handle.hex())
+    options: dict[str, Any] = _ceremonies().registration_options(account.username, handle, issued.secret, known)
+    return options
 
 
 def register(account: Account, credential: dict[str, Any], name: str) -> tuple[Any, list[str]]:
     """The row of a new passkey, and recovery codes if it is the first factor; raises PasskeyInvalid, TooManyFactors."""
     try:
-        challenge = ceremonies.challenge_of(credential)
+        challenge = _ceremonies().challenge_of(credential)
         spent = _spend(REGISTRATION, challenge)
         if spent is None or spent.user_id != account.id:
             raise PasskeyInvalid
-        made = ceremonies.verify_registration(credential, challenge)
+        made: Registered = _ceremonies().verify_registration(credential, challenge)
     except Refused:
         raise PasskeyInvalid from None
     enrolled.lock(account.id)
     enrolled.check_room(account.id, Passkey)
-    handle = base64url_to_bytes(spent.data["handle"])
+    handle = bytes.fromhex(spent.data["handle"])
     row = {**asdict(made), "user_id": account.id, "user_handle": handle, "name": name, "created_at": now()}
     try:
         stored = database.execute(insert(Passkey).values(row).returning(*Passkey.__table__.c)).one()
@@ -86,7 +87,8 @@ def begin(purpose: str, *, user_id: int | None = None, verified: bool = True, **
     """The options of an authentication: by anybody's passkey, or by those of one person."""
     issued = one_time.issue(purpose, LIFETIME, user_id=user_id, beside_others=True, **bound)
     known = [row for row in of(user_id) if _is_enough(row, purpose)] if user_id else ()
-    return ceremonies.authentication_options(issued.secret, known, verified=verified)
+    options: dict[str, Any] = _ceremonies().authentication_options(issued.secret, known, verified=verified)
+    return options
 
 
 def check(
@@ -97,14 +99,14 @@ def check(
     `user_id` and `bound` must be what the challenge was made with. Raises CodeInvalid, whatever was wrong.
     """
     try:
-        challenge = ceremonies.challenge_of(credential)
+        challenge = _ceremonies().challenge_of(credential)
         spent = _spend(purpose, challenge)
-        known = _find(ceremonies.credential_id(credential))
+        known = _find(_ceremonies().credential_id(credential))
         if spent is None or (spent.user_id, spent.data) != (user_id, bound):
             raise Refused
         if known is None or user_id not in (known.user_id, None) or not _is_enough(known, purpose):
             raise Refused
-        made = ceremonies.verify_authentication(credential, challenge, known, verified=verified)
+        made: Asserted = _ceremonies().verify_authentication(credential, challenge, known, verified=verified)
         values = {"passkey": known.id, "counted": made.sign_count, "saved": made.backed_up, "time": now()}
         if database.execute(_use, values).first() is None:
             raise Refused
@@ -146,6 +148,11 @@ def remove(account: Account, number: int) -> bool:
 def _is_enough(row: Any, purpose: str) -> bool:
     """Whether a passkey will do for what it is asked for: alone only while nobody has disowned it."""
     return row.disowned_at is None or purpose not in ALONE
+
+
+def _ceremonies() -> Any:
+    """What makes and verifies them: its library weighs seven megabytes, for which not every worker has a use."""
+    return importlib.import_module("auth.factors.ceremonies")
 
 
 def _spend(purpose: str, challenge: str) -> Redeemed | None:
