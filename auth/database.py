@@ -15,7 +15,7 @@ from typing import Any
 
 from flask import Flask, current_app
 from sqlalchemy import Connection, CursorResult, Executable, Row, event
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from auth import embedded
@@ -220,4 +220,6 @@ def by_dialect(build: Callable[[Any], Executable]) -> Executable:
 
 @cache
 def _built(build: Callable[[Any], Executable], dialect: str) -> Executable:
-    return build(sqlite.insert if dialect == "sqlite" else postgresql.insert)
+    # Two megabytes that SQLite does without; where they are needed, the engine has loaded them.
+    own: Any = sqlite if dialect == "sqlite" else importlib.import_module("sqlalchemy.dialects.postgresql")
+    return build(own.insert)
