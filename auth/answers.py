@@ -67,10 +67,15 @@ def attachment(members: Any, name: str) -> Response:
     return response
 
 
-def cacheable(body: bytes, content_type: str, cache_control: str) -> Response:
+def etag_of(body: bytes) -> str:
+    """The entity tag that names exactly these bytes."""
+    return hashlib.sha256(body).hexdigest()[:32]
+
+
+def cacheable(body: bytes, content_type: str, cache_control: str, etag: str = "") -> Response:
     """An answer that caches may keep; 304 when the request names the ETag it already has (RFC 9110 section 13.1.2)."""
     response = Response(body, content_type=content_type, headers={"Cache-Control": cache_control})
-    response.set_etag(hashlib.sha256(body).hexdigest()[:32])
+    response.set_etag(etag or etag_of(body))
     response.make_conditional(request)
     return response
 
