@@ -47,7 +47,9 @@ export class Feed {
       this.#failing = false;
     } catch (error) {
       // Whatever is wrong with an answer, the content in hand stays, and its age alone decides how long.
-      if (!this.#failing) this.#warn(`gatehouse-verify: ${this.#url} cannot be refreshed: ${error.cause ?? error}`);
+      // A Refused shows a sentence for everybody; what was wrong with the document is its reason.
+      const why = error.reason || error.cause || error;
+      if (!this.#failing) this.#warn(`gatehouse-verify: ${this.#url} cannot be refreshed: ${why}`);
       this.#failing = true;
     }
   }

@@ -121,9 +121,19 @@ function demand(holds, rule) {
 async function readKeys(text) {
   const keys = new Map();
   for (const jwk of JSON.parse(text).keys) {
-    const { kid, alg, use = 'sig' } = jwk;
-    if (kid && use === 'sig' && ALGORITHMS.includes(alg)) keys.set(kid, { alg, key: await importJWK(jwk) });
+    const key = await usable(jwk);
+    if (key) keys.set(jwk.kid, key);
   }
   if (!keys.size) throw new Error('no usable key');
   return keys;
+}
+
+/** A key that can be used here, or undefined: one that this version cannot load must not take the others with it. */
+async function usable(jwk) {
+  try {
+    const { kid, alg, use = 'sig' } = jwk;
+    return kid && use === 'sig' && ALGORITHMS.includes(alg) ? { alg, key: await importJWK(jwk) } : undefined;
+  } catch {
+    return undefined;
+  }
 }

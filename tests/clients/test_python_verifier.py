@@ -217,6 +217,27 @@ def test_forged_key_names_do_not_multiply_requests(twin, make_verifier):
     assert twin.asked.count("/.well-known/jwks.json") < 14
 
 
+def test_while_the_service_hangs_an_unknown_key_name_keeps_one_caller_waiting(twin, make_verifier, monkeypatch):
+    monkeypatch.setattr("gatehouse_verify.published.KEY_COOLDOWN_SECONDS", 0)
+    verifier = make_verifier(poll_seconds=50)
+    forged = twin.token(key=Key("forged"))
+    twin.seconds = 4
+
+    def waited(_):
+        started = time.monotonic()
+        assert refused(verifier, forged) is TokenInvalid
+        return time.monotonic() - started
+
+    with ThreadPoolExecutor(8) as pool:
+        *others, longest = sorted(pool.map(waited, range(8)))
+    assert others[-1] < 2 < longest
+
+
+def test_what_is_wrong_with_a_document_is_told_to_the_log(twin, make_verifier, caplog):
+    make_verifier(issuer="https://elsewhere.example.com", service_url=twin.url)
+    assert "revocations cannot be refreshed: Invalid issuer" in caplog.text
+
+
 def test_a_connection_closed_while_idle_is_opened_again_at_once(twin, verifier, caplog):
     twin.hangs_up = True
     seen = len(twin.asked)

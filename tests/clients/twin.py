@@ -93,7 +93,10 @@ class Forwarder(Publisher):
 
 
 class Twin(Publisher):
-    """Its own documents. While `away` all is answered 503; while it `hangs_up` connections close without a word."""
+    """Its own documents. While `away` all is answered 503; while it `hangs_up` connections close without a word.
+
+    It answers after `seconds`.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,8 +106,10 @@ class Twin(Publisher):
         self.signed_ago = 0
         self.typ = "revocations+jwt"
         self.away = False
+        self.seconds = 0.0
 
     def answer(self, path: str, known: str | None) -> Answer:
+        time.sleep(self.seconds)
         if self.away:
             return 503, "", b""
         body = self.documents()[path]

@@ -156,6 +156,18 @@ test('trouble is told once, and so is its end', async () => {
   assert.match(told.join('\n'), /^.*revocations cannot be refreshed.*503\n.*revocations is refreshed again$/);
 });
 
+test('what is wrong with a document is told', async () => {
+  const told = [];
+  const elsewhere = new Verifier('https://elsewhere.example.com', {
+    serviceUrl: twin.url,
+    timeoutSeconds: 20,
+    warn: (message) => told.push(message),
+  });
+  verifiers.push(elsewhere);
+  await elsewhere.start();
+  assert.match(told.join(), /revocations cannot be refreshed: .*"iss"/);
+});
+
 test('revocations past their own end, or of another type, are not relied on', async () => {
   twin.signedAgo = 200;
   assert.equal(await refused(makeVerifier(), twin.token()), Stale);
@@ -178,6 +190,11 @@ test('an unusable key or a shared secret does not count', async () => {
   twin.keys[0].jwk = { kty: 'oct', k: 'c2VjcmV0', kid: 'first', alg: 'HS256' };
   assert.equal(await refused(makeVerifier(), twin.token()), Stale);
   twin.keys.push(await makeKey('second'));
+  assert.equal(await refused(makeVerifier(), twin.token()), undefined);
+});
+
+test('a key that cannot be loaded does not take the others with it', async () => {
+  for (const jwk of [{ kty: 'OKP', crv: 'Ed25519', x: 'AA', kid: 'odd', alg: 'EdDSA' }, null]) twin.keys.unshift({ jwk });
   assert.equal(await refused(makeVerifier(), twin.token()), undefined);
 });
 

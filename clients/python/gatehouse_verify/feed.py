@@ -4,6 +4,7 @@ import http.client
 import logging
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
@@ -40,27 +41,36 @@ class Feed(Generic[Content]):
             raise Stale(f"{self._path} has no fresh answer")
         return self.content
 
-    def refresh(self, at_most_every: float = 0) -> None:
-        """Ask the service, unless it was asked less than `at_most_every` seconds ago. Never raises."""
-        with self._lock:
-            asked = time.monotonic()
-            if asked - self._asked < at_most_every:
-                return
-            self._asked = asked
+    def refresh(self, at_most_every: float = 0, patience: float = threading.TIMEOUT_MAX) -> None:
+        """Ask the service, unless it was asked less than `at_most_every` seconds ago. Never raises.
+
+        While somebody else is asking, wait for that answer, but not longer than `patience` seconds from its beginning.
+        """
+        if self._lock.acquire(timeout=max(0, self._asked + patience - time.monotonic())):
             try:
-                self._ask()
-            # Whatever is wrong with an answer, the content in hand stays, and its age alone decides how long.
-            except Exception as error:
-                self._connection.close()
-                self._tell(error)
-            else:
-                self._confirmed = asked
-                self._tell(None)
+                self._ask_unless_asked(at_most_every)
+            finally:
+                self._lock.release()
 
     def close(self) -> None:
         """Close the connection."""
         with self._lock:
             self._connection.close()
+
+    def _ask_unless_asked(self, at_most_every: float) -> None:
+        asked = time.monotonic()
+        if asked - self._asked < at_most_every:
+            return
+        self._asked = asked
+        try:
+            self._ask()
+        # Whatever is wrong with an answer, the content in hand stays, and its age alone decides how long.
+        except Exception as error:
+            self._connection.close()
+            self._tell(error)
+        else:
+            self._confirmed = asked
+            self._tell(None)
 
     def _ask(self) -> None:
         reused = self._connection.sock is not None
@@ -74,17 +84,21 @@ class Feed(Generic[Content]):
             response = self._send()
         body = response.read(MAX_BYTES)
         if response.status == 200:
+            if response.getheader("Content-Encoding") == "gzip":
+                body = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, MAX_BYTES)
             self.content, self._etag = self._read(body), response.getheader("ETag")
         elif response.status != 304:
             raise ValueError(f"status {response.status}")
 
     def _send(self) -> http.client.HTTPResponse:
-        self._connection.request("GET", self._path, headers={"If-None-Match": self._etag} if self._etag else {})
+        headers = {"Accept-Encoding": "gzip"} | ({"If-None-Match": self._etag} if self._etag else {})
+        self._connection.request("GET", self._path, headers=headers)
         return self._connection.getresponse()
 
     def _tell(self, error: Exception | None) -> None:
         if error and not self._failing:
-            log.warning("%s cannot be refreshed: %r", self._path, error)
+            # A Refused shows a sentence for everybody; what was wrong with the document is its reason.
+            log.warning("%s cannot be refreshed: %s", self._path, getattr(error, "reason", "") or repr(error))
         elif self._failing and not error:
             log.warning("%s is refreshed again", self._path)
         self._failing = error is not None

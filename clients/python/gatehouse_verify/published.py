@@ -14,6 +14,7 @@ from .problems import Stale, TokenExpired, TokenInvalid
 
 ALGORITHMS = ("EdDSA", "ES256", "RS256")
 KEY_COOLDOWN_SECONDS = 5.0
+KEY_PATIENCE_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,8 @@ class Published:
         keys = self._keys.held(self._settings.stale_after)
         if kid not in keys:
             # The service may just have rotated. Forged kids cannot make this busy: all callers share one request
-            # in five seconds.
-            self._keys.refresh(at_most_every=KEY_COOLDOWN_SECONDS)
+            # in five seconds, and while a service that hangs keeps that one waiting the others do not wait with it.
+            self._keys.refresh(KEY_COOLDOWN_SECONDS, KEY_PATIENCE_SECONDS)
             keys = self._keys.held(self._settings.stale_after)
         if kid not in keys:
             raise TokenInvalid("unknown key")
