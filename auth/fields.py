@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
 
 from auth import lookalikes
 
@@ -33,7 +34,20 @@ def key(text: str) -> str:
 
 def skeleton(username: str) -> str:
     """The form in which usernames that look alike are the same (Unicode Technical Standard 39, section 4)."""
-    return key(username).translate(lookalikes.TABLE)
+    text = key(normal(username).translate(lookalikes.CAPITALS)).translate(lookalikes.TABLE)
+    for pair, looks in lookalikes.PAIRS.items():
+        text = text.replace(pair, looks)
+    return text
+
+
+def skeletons(username: str) -> set[str]:
+    """Its skeletons as it was typed and in small letters: a name that is kept from others is kept in any case."""
+    return {skeleton(username), skeleton(key(username))}
+
+
+def _pose(username: str) -> str:
+    """A skeleton in which i is an l too, for the few names that nobody may come near."""
+    return skeleton(username).replace("i", "l")
 
 
 # Names that would let somebody pose as the service or its operators, or that programs take for something else.
@@ -76,7 +90,7 @@ RESERVED = [
     "webmaster",
     "www",
 ]
-RESERVED_SKELETONS = frozenset(skeleton(name) for name in RESERVED)
+RESERVED_POSES = frozenset(_pose(name) for name in RESERVED)
 
 
 def _printable(text: str) -> str:
@@ -86,21 +100,29 @@ def _printable(text: str) -> str:
     return text
 
 
+def _seen(text: str) -> None:
+    if lookalikes.INVISIBLE.search(text):
+        raise ValueError("must not contain invisible characters")
+
+
 def _username(text: str) -> str:
     text = normal(text)
     if not 3 <= len(text) <= USERNAME_MAX:
         raise ValueError(f"must have 3 to {USERNAME_MAX} characters")
     if not all(unicodedata.category(mark)[0] in "LMN" or mark in _USERNAME_MARKS for mark in text):
         raise ValueError("may contain letters, digits, dots, underscores and hyphens")
+    _seen(text)
     if unicodedata.category(text[0])[0] not in "LN":
         raise ValueError("must begin with a letter or a digit")
-    if skeleton(text) in RESERVED_SKELETONS:
+    if _pose(text) in RESERVED_POSES:
         raise ValueError("is reserved")
     return text
 
 
 def _email(text: str) -> str:
+    # The normal form of a host leaves invisible characters out: they are looked for before it is made.
     text = normal(text)
+    _seen(text)
     if len(text) > EMAIL_MAX or "@" not in text or "." not in text.rpartition("@")[2]:
         raise ValueError(f"must be an email address of at most {EMAIL_MAX} characters")
     try:
@@ -113,9 +135,8 @@ def _email(text: str) -> str:
 
 
 def _password(text: str) -> str:
-    text = normal(text)
-    if len(text) > PASSWORD_MAX:
-        raise ValueError(f"must have at most {PASSWORD_MAX} characters")
+    if len(text) > PASSWORD_MAX * 4 or len(text := normal(text)) > PASSWORD_MAX:
+        raise PydanticCustomError("password_long", "must have at most {most} characters", {"most": PASSWORD_MAX})
     return text
 
 
@@ -126,7 +147,7 @@ Username = Annotated[
     Field(
         max_length=USERNAME_MAX * 4,
         description="Letters, digits, dots, underscores and hyphens, beginning with a letter or digit; compared in NFKC"
-        " without case, and not like an existing or reserved name.",
+        " without case, and not like an existing or reserved name: what looks alike is the same.",
         examples=["alice"],
         json_schema_extra={"minLength": 3, "maxLength": USERNAME_MAX},
     ),
@@ -146,7 +167,6 @@ Password = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=PASSWORD_MAX * 4,
         description="Any characters, normalised to NFKC. A new one has at least PASSWORD_MIN_LENGTH, is not easy to"
         " guess and not made of the person's own names.",
         examples=["correct horse battery staple"],

@@ -6,6 +6,7 @@ checks the types; no value that was sent is ever repeated in an answer.
 
 import json
 import math
+import re
 import threading
 from collections import Counter
 from typing import Any, TypeVar
@@ -34,6 +35,8 @@ LARGEST_NUMBER = 2**31 - 1
 MOST_FAULTS = 32
 DOUBLED = ("duplicate", "came more than once")
 NO_JSON = ("json_invalid", "holds NaN or Infinity, which are no JSON")
+# What pydantic's sentences begin with; in ours the name of the field stands there.
+_SUBJECT = re.compile("^(Value error, |String |Input )")
 
 B = TypeVar("B", bound=Body)
 
@@ -201,7 +204,7 @@ def _absent(fault: dict[str, str], members: dict[str, Any]) -> bool:
 def _describe(found: Any) -> dict[str, str]:
     """One fault."""
     name = ".".join(str(part) for part in found["loc"]) or "body"
-    return fault(_shown(name), found["type"], found["msg"].removeprefix("Value error, "))
+    return fault(_shown(name), found["type"], _SUBJECT.sub("", found["msg"]))
 
 
 def _shown(name: str) -> str:

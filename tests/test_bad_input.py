@@ -186,6 +186,21 @@ def test_a_body_at_the_limit_is_read(client):
 
 
 @one_database
+@one_client
+@every_body
+@pytest.mark.parametrize("length", [257, 1025, 60_000])
+def test_a_password_that_is_too_long_is_told_the_bound_that_holds(client, path, length):
+    (told,) = client.post(path, ROUTES[path] | {"password": "x" * length}).json["errors"]
+    assert told == {"field": "password", "code": "password_long", "message": "must have at most 256 characters"}
+
+
+@one_client
+def test_a_fault_reads_as_a_sentence_after_the_name_of_its_field(client):
+    (told,) = client.post("/auth/login", {"identifier": "x" * 300, "password": PASSWORD}).json["errors"]
+    assert (told["field"], told["message"]) == ("identifier", "should have at most 256 characters")
+
+
+@one_database
 @pytest.mark.parametrize("declared", [b"-1", b"x", b"1, 2", b"99999999999999999999"])
 def test_a_length_that_is_none_harms_nothing(bearer, declared):
     headers = {"Content-Length": declared.decode()}

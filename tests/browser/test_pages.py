@@ -202,7 +202,12 @@ def test_who_reads_german_is_asked_in_german(make_tab, site, page, told, button)
 def test_who_reads_german_is_refused_in_german(make_tab, site):
     tab = make_tab("de")
     follow(tab, site.ask(site.person(), "reset"))
-    for password, told in (("kurz", "mindestens 8 Zeichen"), ("password123", "zu leicht zu erraten")):
+    for password, told in (
+        ("kurz", "mindestens 8 Zeichen"),
+        ("password123", "zu leicht zu erraten"),
+        (NEW_PASSWORD * 20, "höchstens 256 Zeichen"),
+        (NEW_PASSWORD * 200, "höchstens 256 Zeichen"),
+    ):
         tab.type("#password", password)
         tab.click(BUTTON)
         tab.sees(told)

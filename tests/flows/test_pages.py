@@ -118,3 +118,23 @@ def test_every_text_is_there_in_every_language(bearer):
     english, german = (re.findall(r'^ +"?([\w-]+)"?: ', table, re.MULTILINE) for table in tables)
     assert english == german
     assert set(english) >= NAMES
+
+
+PROBLEM = "application/problem+json"
+# What the script of the page never brings about; and what it answers by its next step.
+NEVER_SHOWN = {
+    "too_large", "unsupported_media_type", "token_missing", "token_invalid", "token_expired", "token_revoked",
+    "mfa_required",
+}  # fmt: skip
+
+
+def test_every_refusal_that_a_page_can_meet_is_told_in_german(bearer):
+    script = bearer.get("/pages/assets/page.js").text
+    german = script.partition("const GERMAN")[2].partition("problems: {")[2].partition("\n  },")[0]
+    routes = bearer.get("/openapi.json").json["paths"]
+    posted = [routes.get(f"/auth/{path}", {}).get("post") for path in re.findall(r'"([a-z/-]+)"', script)]
+    answers = [answer.get("content", {}) for route in posted if route for answer in route["responses"].values()]
+    refusals = [answer[PROBLEM]["schema"]["allOf"][1]["properties"] for answer in answers if PROBLEM in answer]
+    met = {code for refusal in refusals for code in refusal["code"]["enum"]} - NEVER_SHOWN
+    assert len(met) > 10
+    assert met - set(re.findall(r"^    (\w+): ", german, re.MULTILINE)) == set()

@@ -9,6 +9,9 @@ const PAGES = {
   "not-me": { path: "not-me" },
 };
 
+// As auth/fields.py has it. A password is not cut off: what a person pastes has to be what they keep.
+const LONGEST_CODE = 32;
+
 const ENGLISH = {
   verify: {
     title: "Confirm your address",
@@ -125,14 +128,18 @@ const GERMAN = {
     csrf_failed: "Die Anfrage kam nicht von einer erlaubten Seite.",
     email_not_verified: "Bitte bestätigen Sie zuerst Ihre Adresse.",
     email_taken: "Diese Adresse gehört inzwischen zu einem anderen Konto.",
+    factor_unavailable: "Diese Methode wird hier nicht angeboten.",
     internal_error: "Bei uns ist etwas schiefgegangen.",
+    invalid_request: "Die Anfrage ist ungültig.",
     not_found: "Das gibt es hier nicht.",
     password_breached: "Das Passwort ist aus einem Datenleck eines anderen Dienstes bekannt.",
     password_common: "Das Passwort ist zu leicht zu erraten.",
+    password_long: "Das Passwort darf höchstens {} Zeichen haben.",
     password_personal: "Das Passwort darf nicht aus Ihrem Namen, Ihrer Adresse oder dem Namen des Dienstes bestehen.",
     password_reset_required: "Bitte wählen Sie zuerst ein neues Passwort.",
     password_short: "Das Passwort muss mindestens {} Zeichen haben.",
     rate_limited: "Zu viele Anfragen.",
+    string_too_long: "Das darf höchstens {} Zeichen haben.",
     unavailable: "Der Dienst ist ausgelastet. Bitte versuchen Sie es noch einmal.",
     username_taken: "Diesen Benutzernamen gibt es inzwischen schon.",
   },
@@ -176,6 +183,9 @@ function askFactor(mfaToken, methods) {
   const form = ask(words.factor, codes.length ? codeFields(codes) : [], () =>
     finish(form, "mfa/verify", { ...waiting, ...values(form) }),
   );
+  if (!codes.length) {
+    form.querySelector("[type=submit]").remove();
+  }
   if (methods.includes("sms")) {
     offerBeside(form, words.factor.send, () => sendCode(form, waiting));
   }
@@ -327,7 +337,9 @@ function codeFields(methods) {
   const [first, ...others] = methods;
   const label = others.length ? words.factor.code : `${words.factor.code}: ${words.factor.methods[first]}`;
   const only = element("input", "", { type: "hidden", name: "method", value: first });
-  return [...(others.length ? choice(methods) : [only]), ...field("code", label, "text", "one-time-code")];
+  const typed = field("code", label, "text", "one-time-code");
+  typed.at(-1).maxLength = LONGEST_CODE;
+  return [...(others.length ? choice(methods) : [only]), ...typed];
 }
 
 function choice(methods) {
