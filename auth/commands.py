@@ -25,15 +25,11 @@ MOST_ROLES = 20
 @contextmanager
 def _account_of(user: str) -> Iterator[Account]:
     """The account that USER names, in one transaction; what was revoked in it is seen by every worker afterwards."""
-    with database.apart() as unit:
+    with revocations.apart():
         account = users.find(user)
         if account is None:
             raise click.ClickException(f"there is no account {user}")
         yield account
-        if unit.revoked:
-            revocations.write(unit.revoked)
-    if unit.revoked:
-        revocations.settle()
 
 
 keys_group = AppGroup("keys", help="The keys that sign tokens.")

@@ -44,6 +44,7 @@ NAMES = {
     "email.changed": "A person uses another address from now on.",
     "password.changed": "A person chose a new password, knowing the old one.",
     "password.reset": "A person chose a new password by a mailed link or code; every session was ended.",
+    "password.voided": "A mailed link proved an address for the first time; the password from before works no more.",
     "username.changed": "A person has another username from now on.",
     "account.disowned": "A person said of a security notice that it was not them; a new password is due, "
     "and `passkeys` enrolled since then no longer sign in by themselves.",

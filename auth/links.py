@@ -74,7 +74,7 @@ def send_way_back(template: str, account: Account, since: datetime, **context: A
 
     `since` is the moment it is about. Those sent before keep working for their seven days.
     """
-    told = {"restore": account.email, "since": since.isoformat()}
+    told: dict[str, Any] = {"restore": account.email, "since": since.isoformat()}
     made = one_time.issue(NOT_ME, WAY_BACK, user_id=account.id, beside_others=True, **told)
     page, name = settings().not_me_path, account.username
     put(template, account.email, account.locale, made, page, WAY_BACK, user_id=account.id, username=name, **context)

@@ -131,6 +131,7 @@ TEMPLATES: dict[str, str | Choose] = {
     "login.succeeded": _about_sign_in,
     "password.changed": "password_changed",
     "password.reset": "password_changed",
+    "password.voided": "password_voided",
     "username.changed": "username_changed",
     "factor.added": "factor_added",
     "factor.removed": "factor_removed",

@@ -11,7 +11,7 @@ import bcrypt
 from zxcvbn_rs_py import zxcvbn
 
 from auth import breaches, database, fields, hashing, limits, users
-from auth.problems import InvalidCredentials, InvalidRequest, Unavailable
+from auth.problems import InvalidCredentials, InvalidRequest, NoPassword, Unavailable
 from auth.users import Account
 from config import settings
 
@@ -54,6 +54,13 @@ def check(account: Account | None, identifier: str, password: str) -> Account:
     if account is None or not right:
         raise InvalidCredentials().recorded("login.failed", user_id=account.id if account else None, reason="password")
     return _renewed(account, password) if int(stored.split("$")[2]) < rounds else account
+
+
+def check_own(account: Account, password: str) -> Account:
+    """As `check`, for who is signed in: to them it may be told that they have no password; raises NoPassword."""
+    if account.password_hash == UNUSABLE:
+        raise NoPassword
+    return check(account, account.username, password)
 
 
 def check_policy(password: str, username: str, email: str, *, field: str = "password") -> None:

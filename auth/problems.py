@@ -9,7 +9,7 @@ Problem
 ├── Forbidden 403                 CsrfFailed, AccountDisabled, EmailNotVerified, PermissionDenied, RegistrationClosed,
 │                                 PasswordResetRequired, EnrolmentRequired, FactorUnavailable, HttpsRequired
 ├── NotFound 404, MethodNotAllowed 405
-├── Conflict 409                  UsernameTaken, EmailTaken, FactorMissing, LastFactor, TooManyFactors
+├── Conflict 409                  UsernameTaken, EmailTaken, FactorMissing, LastFactor, TooManyFactors, NoPassword
 ├── TooLarge 413, UnsupportedMediaType 415
 ├── TooMany 429                   RateLimited, AccountLocked
 ├── InternalError 500
@@ -303,6 +303,13 @@ class LastFactor(Conflict):
 
     code = "last_factor"
     detail = "This is the last way to sign in; please add another one first"
+
+
+class NoPassword(Conflict):
+    """The account has no password that works: a mailed link proved its address first, or it never had one."""
+
+    code = "no_password"
+    detail = "There is no password yet; please choose one by the letter that “forgotten password” sends"
 
 
 class TooManyFactors(Conflict):

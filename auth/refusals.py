@@ -37,19 +37,14 @@ def _route() -> dict[str, str]:
 def _remember(problem: Problem) -> Problem:
     """The aftermath and the event of a problem, in a transaction of their own; what to answer then."""
     try:
-        with database.apart() as unit:
+        with revocations.apart():
             if problem.aftermath:
                 problem.aftermath()
             if problem.event:
                 name, fields = problem.event
                 events.record(name, **fields)
-            if unit.revoked:
-                revocations.write(unit.revoked)
     except SQLAlchemyError:
         return Unavailable()
-    if unit.revoked:
-        revocations.settle()
-    events.dispatch(unit.events)
     return problem
 
 

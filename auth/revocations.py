@@ -7,6 +7,8 @@ commit, on every worker of every machine, whatever the network does. A store tha
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +16,8 @@ from flask import Flask, current_app
 from sqlalchemy import Connection, bindparam, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from auth import database
+from auth import database, events
+from auth.database import Unit
 from auth.problems import Unavailable
 from config import settings
 from models import RevokedToken, db, now
@@ -130,6 +133,18 @@ def write(keys: list[str]) -> None:
         database.execute(select(db.func.pg_advisory_xact_lock(COMMIT_ORDER_LOCK)))
     rows = [{"key": key, "revoked_at": time_now, "expires_at": until} for key in keys]
     database.execute(insert(RevokedToken), rows)
+
+
+@contextmanager
+def apart() -> Iterator[Unit]:
+    """A transaction of its own, as `database.apart`; what it revokes is seen by everyone, what happened is told."""
+    with database.apart() as unit:
+        yield unit
+        if unit.revoked:
+            write(unit.revoked)
+    if unit.revoked:
+        settle()
+    events.dispatch(unit.events)
 
 
 def settle() -> None:

@@ -132,6 +132,13 @@ def readdress(user_id: int, email: str) -> None:
     change(user_id, email=email, email_key=fields.key(email), email_verified_at=now())
 
 
+def prove_first(user_id: int, password_hash: str) -> bool:
+    """Verify an address that nobody has proven yet, and replace the password; whether no other request has."""
+    mine = update(User).where(User.id == user_id, User.email_verified_at.is_(None))
+    proven = mine.values(email_verified_at=now(), password_hash=password_hash).returning(User.id)
+    return database.execute(proven).first() is not None
+
+
 def replace_password(account: Account, password_hash: str) -> bool:
     """Store a new password unless another request has stored one since the account was read; whether it was stored."""
     mine = update(User).where(User.id == account.id, User.password_hash == account.password_hash)

@@ -8,7 +8,7 @@ from flask import Blueprint, after_this_request
 from auth import access, events, links, mail, passwords, sessions, transport, users
 from auth.endpoint import endpoint
 from auth.fields import Body, Password
-from auth.problems import AccountLocked, FreshTokenRequired, InvalidCredentials, TokenRevoked
+from auth.problems import AccountLocked, FreshTokenRequired, InvalidCredentials, NoPassword, TokenRevoked
 
 bp = Blueprint("deletion", __name__)
 
@@ -26,11 +26,11 @@ class Deletion(Body):
 
 @endpoint(
     bp, "DELETE", "/auth/me", body=Deletion, status=204, auth="fresh", limit="login",
-    errors=(FreshTokenRequired, InvalidCredentials, AccountLocked),
+    errors=(FreshTokenRequired, InvalidCredentials, AccountLocked, NoPassword),
 )  # fmt: skip
 def delete_account(body: Deletion) -> None:
     """Delete the account for good. Every session ends, and the username stays free of others for 30 days."""
-    account = passwords.check(access.account(), access.account().username, body.password)
+    account = passwords.check_own(access.account(), body.password)
     if not users.begin_erasing(account.id):
         raise TokenRevoked
     sessions.revoke_all(account.id, "account deleted")

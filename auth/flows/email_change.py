@@ -15,6 +15,7 @@ from auth.problems import (
     InvalidCredentials,
     InvalidRequest,
     LinkInvalid,
+    NoPassword,
 )
 from auth.users import Account
 from config import settings
@@ -45,14 +46,14 @@ class Confirmation(Body):
 
 @endpoint(
     bp, "POST", "/auth/email/change", body=EmailChange, returns=Message, status=202, auth="fresh", limit="mail",
-    errors=(FreshTokenRequired, InvalidCredentials, AccountLocked),
+    errors=(FreshTokenRequired, InvalidCredentials, AccountLocked, NoPassword),
 )  # fmt: skip
 def change_email(body: EmailChange) -> dict[str, Any]:
     """Ask to use another address. The answer does not tell whether it belongs to somebody."""
     account = access.account()
     # The door has counted the new address; the one there is gets a letter too.
     limits.check_person("mail", account.email)
-    account = passwords.check(account, account.username, body.password)
+    account = passwords.check_own(account, body.password)
     if fields.key(body.email) == fields.key(account.email):
         raise InvalidRequest("Invalid email", errors=[SAME])
     events.record("email.change_asked", account.id, access.session_id())

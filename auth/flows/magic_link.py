@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from auth import database, events, links, mail, sessions, users
+from auth import events, links, mail, one_time, passwords, revocations, sessions, users
 from auth.endpoint import endpoint
 from auth.fields import Body, Email, Message, TokensAnswer
 from auth.links import Proof
@@ -41,14 +41,16 @@ def request_magic_link(body: LinkRequest) -> dict[str, Any]:
     errors=(LinkInvalid, AccountLocked, NotFound, *sessions.REFUSALS),
 )  # fmt: skip
 def verify_magic_link(body: Proof) -> Tokens:
-    """Sign in. The letter is spent whatever the gate says then, and proves that the address is the person's."""
+    """Sign in. The letter is spent whatever the gate says then, and proves that the address is the person's.
+
+    The first proof ends every other session, and the password: who registered the address may have been a stranger.
+    """
     _check_offered()
     held = links.hold(PURPOSE, body)
     account = links.owner(held)
-    with database.apart() as unit:
+    with revocations.apart():
         links.finish(held)
-        account = _verified(account)
-    events.dispatch(unit.events)
+        account = _proven(account)
     return sessions.sign_in(account, ["otp"])
 
 
@@ -64,9 +66,12 @@ def _check_offered() -> None:
         raise NotFound
 
 
-def _verified(account: Account) -> Account:
-    if account.email_verified_at is not None:
+def _proven(account: Account) -> Account:
+    """The account, its address verified; at the first time, without what others may have left in it."""
+    if account.email_verified_at is not None or not users.prove_first(account.id, passwords.UNUSABLE):
         return account
-    users.change(account.id, email_verified_at=now())
+    one_time.void_all(account.id, keep=(links.NOT_ME,))
+    sessions.revoke_all(account.id, "address verified")
     events.record("email.verified", account.id)
-    return account._replace(email_verified_at=now())
+    events.record("password.voided", account.id)
+    return account._replace(email_verified_at=now(), password_hash=passwords.UNUSABLE)

@@ -7,7 +7,7 @@ from flask import Blueprint
 from auth import access, events, links, one_time, passwords, sessions, users
 from auth.endpoint import endpoint
 from auth.fields import Body, Password, TokensAnswer
-from auth.problems import AccountLocked, FreshTokenRequired, InvalidCredentials, InvalidRequest
+from auth.problems import AccountLocked, FreshTokenRequired, InvalidCredentials, InvalidRequest, NoPassword
 from auth.sessions import Tokens
 
 bp = Blueprint("password_change", __name__)
@@ -26,11 +26,11 @@ class PasswordChange(Body):
 
 @endpoint(
     bp, "POST", "/auth/password/change", body=PasswordChange, returns=TokensAnswer, auth="fresh", limit="login",
-    errors=(FreshTokenRequired, InvalidCredentials, AccountLocked, *sessions.STATES),
+    errors=(FreshTokenRequired, InvalidCredentials, AccountLocked, NoPassword, *sessions.STATES),
 )  # fmt: skip
 def change_password(body: PasswordChange) -> Tokens:
     """Choose another password. Every other session ends, and links that were mailed before are void."""
-    account = passwords.check(access.account(), access.account().username, body.current_password)
+    account = passwords.check_own(access.account(), body.current_password)
     if body.new_password == body.current_password:
         raise InvalidRequest("Invalid new_password", errors=[SAME])
     passwords.check_policy(body.new_password, account.username, account.email, field="new_password")

@@ -10,7 +10,7 @@ from auth.factors import enrolled, passkeys, proof
 from auth.factors.forms import Credential, PasskeyOptions
 from auth.factors.passkeys import PASSKEY_ALONE
 from auth.fields import Body, Code, Password, TokensAnswer
-from auth.problems import AccountLocked, CodeInvalid, InvalidCredentials, InvalidRequest
+from auth.problems import AccountLocked, CodeInvalid, InvalidCredentials, InvalidRequest, NoPassword
 from auth.sessions import Tokens
 from auth.users import Account
 
@@ -38,7 +38,7 @@ def begin_reauthentication() -> dict[str, Any]:
 
 @endpoint(
     bp, "POST", "/auth/reauthenticate", body=Reauthentication, returns=TokensAnswer, auth="access", limit="login",
-    errors=(InvalidCredentials, CodeInvalid, AccountLocked, *sessions.REFUSALS), enrolling=True,
+    errors=(InvalidCredentials, CodeInvalid, AccountLocked, NoPassword, *sessions.REFUSALS), enrolling=True,
 )  # fmt: skip
 def reauthenticate(body: Reauthentication) -> Tokens:
     """Get fresh tokens; the old session ends. With a second factor both proofs must be fresh.
@@ -52,7 +52,7 @@ def reauthenticate(body: Reauthentication) -> Tokens:
         return sessions.sign_in(account, PASSKEY_ALONE, enrolled.PASSKEY, access.session_id())
     if body.password is None:
         return _by_code_alone(account, body)
-    passwords.check(account, account.username, body.password)
+    passwords.check_own(account, body.password)
     if body.code is None:
         return sessions.sign_in(account, ["pwd"], replaces=access.session_id())
     proof.check(account, body.method, body.code, proof.of_session(access.session_id()))
