@@ -1,8 +1,12 @@
-"""Letters and digits of other scripts that look like one of ASCII, in the form names are compared in.
+"""What looks like letters and digits of ASCII, and what cannot be seen at all.
 
-Taken from the confusables of Unicode Technical Standard 39 (https://www.unicode.org/reports/tr39/), reduced to single
-characters whose look-alike is an ASCII letter or digit. Two usernames with the same skeleton look the same.
+Taken from the confusables of Unicode Technical Standard 39 (https://www.unicode.org/reports/tr39/), reduced to what
+looks like an ASCII letter or digit. Two usernames with the same skeleton look the same: I, l and 1 do, i with its dot
+does not (Neil and Nell are two people). Of the pairs of letters only those are here that hardly a name is made of:
+"cl" is none, or Clara would be Dara.
 """
+
+import re
 
 LOOK_ALIKES = {
     "2": "\u01a8\u03e9\u14bf\u2781\ua645\ua6ef\ua75b",
@@ -53,6 +57,18 @@ LOOK_ALIKES = {
     ),
     "z": "\u03b6\u13c3\u1646\u1d22\ua4dc\U000102f5\U000118c9\U000118e5",
 }
+
+# Capital letters that look like an l, as their small letters do not.
+CAPITALS = str.maketrans(dict.fromkeys("I\u0196\u0399\u0406\ua7ae", "l"))
+
+# Several characters that look like one; the last two are a second dot on the dot of i and j.
+PAIRS = {"rn": "m", "vv": "w", "i\u0307": "i", "j\u0307": "j"}
+
+# Default_Ignorable_Code_Point of the Unicode Character Database: what programs that show a text leave out.
+INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 
 # Digits that look like a letter count as that letter.
 TABLE = str.maketrans({"0": "o", "1": "l", **{mark: plain for plain, marks in LOOK_ALIKES.items() for mark in marks}})

@@ -70,11 +70,12 @@ def _one(statement: Select[Any], wanted: str) -> Account | None:
 
 def check_free(username: str, email: str) -> None:
     """Refuse names that are taken before a hash is spent on them; raises UsernameTaken, EmailTaken."""
-    taken = select(User.username_key, User.username_skeleton, User.email_key).where(
-        (User.username_skeleton == fields.skeleton(username)) | (User.email_key == fields.key(email))
+    name, look = fields.key(username), fields.skeleton(username)
+    taken = select(User.username_key, User.username_skeleton).where(
+        (User.username_skeleton == look) | (User.username_key == name) | (User.email_key == fields.key(email))
     )
     rows = database.execute(taken).all()
-    if any(row.username_skeleton == fields.skeleton(username) for row in rows):
+    if any(name == row.username_key or look == row.username_skeleton for row in rows):
         raise UsernameTaken
     if rows:
         raise EmailTaken
@@ -83,7 +84,8 @@ def check_free(username: str, email: str) -> None:
 
 def check_unheld(username: str = "", email: str = "", owner: int = 0) -> None:
     """Refuse names that nobody but their `owner` may take for now; raises UsernameTaken, EmailTaken."""
-    usernames = crypto.keyed_hashes(HELD_USERNAME, fields.skeleton(username)) if username else []
+    looks = fields.skeletons(username) if username else ()
+    usernames = [made for look in looks for made in crypto.keyed_hashes(HELD_USERNAME, look)]
     emails = crypto.keyed_hashes(HELD_EMAIL, fields.key(email)) if email else []
     mine = HeldName.user_id.is_not(None) & (HeldName.user_id == owner)
     held = select(HeldName.name_hash).where(
@@ -159,7 +161,8 @@ def erase(user_id: int) -> None:
 
 def hold_username(username: str, lifetime: timedelta) -> None:
     """Let nobody take a username, nor one that looks like it, for so long."""
-    _hold(crypto.keyed_hash(HELD_USERNAME, fields.skeleton(username)), None, lifetime)
+    for look in fields.skeletons(username):
+        _hold(crypto.keyed_hash(HELD_USERNAME, look), None, lifetime)
 
 
 def hold_email(email: str, owner: int, lifetime: timedelta) -> None:
