@@ -5,11 +5,13 @@ import json
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from inspect import signature
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from gatehouse_verify import Verifier
 
 from auth import crypto, endpoint, keys, one_time, revocations
 from models import SigningKey, now
@@ -549,6 +551,41 @@ def test_a_rotation_publishes_the_new_key_before_it_signs(app, signed_in, clock,
     clock.shift(60)
     signed_in.refresh()
     assert header_of(signed_in.access_token)["kid"] == new
+
+
+@pytest.mark.asvs("RFC 7517")
+def test_a_second_rotation_does_not_make_a_key_sign_before_it_is_known(app, signed_in, clock, reloading):
+    old = header_of(signed_in.access_token)["kid"]
+    first = rotate(app)
+    clock.shift(3)
+    second = rotate(app)
+    assert published_kids(signed_in) == [old, first, second]
+
+    def signing(seconds):
+        clock.shift(seconds)
+        assert signed_in.refresh().status == 200
+        return header_of(signed_in.access_token)["kid"]
+
+    # 3, 42, 46 and 50 seconds after the first rotation.
+    assert [signing(seconds) for seconds in (0, 39, 4, 4)] == [old, old, first, second]
+
+
+def test_of_keys_that_are_all_new_the_oldest_signs(app, clock, reloading):
+    with app.app_context():
+        first = keys.current().signing.kid
+        keys.rotate()
+        assert keys.current().signing.kid == first
+
+
+@one_database
+def test_a_key_signs_once_everybody_knows_it_and_within_a_minute(bearer):
+    """The last worker publishes it, what a cache keeps has passed, and the verifiers have asked again."""
+    age = int(bearer.get("/.well-known/jwks.json").headers["Cache-Control"].partition("max-age=")[2])
+    asked = signature(Verifier).parameters["stale_after"].default / 4
+    assert keys.RELOAD_SECONDS + age + asked <= keys.PUBLISHED_SECONDS
+    last = keys.PUBLISHED_SECONDS + keys.RELOAD_SECONDS
+    assert last <= 60
+    assert last <= keys.OVERLAP_SECONDS
 
 
 def test_tokens_of_the_old_key_stay_valid_until_they_expire(app, signed_in, clock, reloading):

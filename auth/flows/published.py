@@ -61,7 +61,8 @@ class SignedList:
 @endpoint(bp, "GET", "/.well-known/jwks.json", returns=KeySetAnswer, errors=(Unavailable,))
 def jwks() -> Response:
     """The public keys, old and new during a rotation, for whoever verifies tokens."""
-    return answers.cacheable(orjson.dumps(keys.current().published()), "application/json", "public, max-age=60")
+    kept = f"public, max-age={keys.CACHED_SECONDS}"
+    return answers.cacheable(orjson.dumps(keys.current().published()), "application/json", kept)
 
 
 @endpoint(bp, "GET", "/.well-known/revocations", returns=RevocationList, errors=(Unavailable,))
