@@ -303,8 +303,11 @@ def _unsafe(given: Settings) -> list[str]:
         unsafe.append("MAIL_URL must be an smtp:// or smtps:// server")
     if given.metrics_token and len(given.metrics_token) < 16:
         unsafe.append("METRICS_TOKEN must be at least 16 random characters")
-    if given.sms_url and not given.sms_url.startswith("https://"):
-        unsafe.append("SMS_URL must be an https:// server")
+    unsafe += [
+        f"{name} must be an https:// server"
+        for name, url in {"SMS_URL": given.sms_url, "BREACH_CHECK_URL": given.breach_check_url}.items()
+        if url and not url.startswith("https://")
+    ]
     origins = {"CORS_ORIGINS": given.cors_origins, "PASSKEY_ORIGINS": given.passkey_origins}
     unsafe += [
         f"{name} holds {origin}, which is not https"

@@ -1,13 +1,16 @@
 """Passwords: the whole secret counts, every script is welcome, what is guessed first is refused with advice."""
 
 import threading
+import time
 import unicodedata
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 from zxcvbn_rs_py import zxcvbn
 
+from auth.breaches import TIMEOUT_SECONDS
 from tests.support.mailbox import Mailbox
 
 GOOD = "Tulip-Anvil-Crater-59"
@@ -150,18 +153,32 @@ def test_a_password_does_not_age(client, clock):
 class Breaches:
     """A range API on this machine: knows the passwords given, or stays silent."""
 
-    def __init__(self, known: str = "", status: int = 200) -> None:
+    def __init__(self, known: str = "", status: int = 200, drips: str = "") -> None:
         breaches = self
         self.asked: list[str] = []
 
         class Answerer(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 breaches.asked.append(self.path)
+                if drips:
+                    self.drip()
+                    return
                 body = known.encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def drip(self) -> None:
+                """Send a byte of the head or of the body now and then, always sooner than any single wait ends."""
+                if drips == "body":
+                    self.send_response(200)
+                    self.send_header("Content-Length", "100")
+                    self.end_headers()
+                with suppress(OSError):
+                    for _ in range(60):
+                        self.wfile.write(b"A")
+                        time.sleep(0.2)
 
             def log_message(self, *_arguments: object) -> None:
                 pass
@@ -211,6 +228,33 @@ def test_padding_of_the_range_answer_is_no_breach(make_client, breaches):
 @pytest.mark.asvs("6.2.12")
 def test_a_breach_service_that_fails_lets_the_password_pass(make_client, breaches):
     assert _register(make_client(BREACH_CHECK_URL=breaches(status=500).url), GOOD).status == 201
+
+
+@pytest.mark.asvs("13.2.6")
+@pytest.mark.parametrize("drips", ["head", "body"])
+def test_a_breach_service_that_drips_holds_nobody_longer_than_one_that_hangs(make_client, breaches, drips):
+    client = make_client(BREACH_CHECK_URL=breaches(drips=drips).url)
+    began = time.monotonic()
+    assert _register(client, GOOD).status == 201
+    assert time.monotonic() - began < TIMEOUT_SECONDS + 1
+
+
+@pytest.mark.asvs("16.5.2")
+@pytest.mark.parametrize(
+    ("arguments", "outcome"),
+    [({"status": 500}, "failed"), ({}, "unknown"), ({"known": f"{GOOD_SHA1[5:]}:3\r\n"}, "breached")],
+)
+def test_what_the_breach_service_answered_is_counted(make_client, breaches, arguments, outcome):
+    client = make_client(BREACH_CHECK_URL=breaches(**arguments).url)
+    name = f'gatehouse_breach_checks_total{{outcome="{outcome}"}}'
+    before = _figure(client, name)
+    _register(client, GOOD)
+    assert _figure(client, name) == before + 1
+
+
+def _figure(client, name):
+    lines = client.another().get("/metrics").text.splitlines()
+    return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)), 0.0)
 
 
 # Known from a breach, common, and made of one's own name.

@@ -28,6 +28,7 @@ UNSAFE = {
     "CORS_ORIGINS": "*",
     "BCRYPT_ROUNDS": "4",
     "METRICS_TOKEN": "short",
+    "BREACH_CHECK_URL": "http://breaches.example.org/range",
 }
 
 
