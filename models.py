@@ -108,6 +108,7 @@ class User(Base):
     reset_forced_at: Mapped[datetime | None] = mapped_column(Moment)
     deleted_at: Mapped[datetime | None] = mapped_column(Moment)
     mfa_since: Mapped[datetime | None] = mapped_column(Moment)
+    device_epoch: Mapped[int] = mapped_column(server_default="0")
     locale: Mapped[str] = mapped_column(String(16), server_default="en")
     roles: Mapped[list[str]] = mapped_column(JSON, server_default=text("'[]'"))
 

@@ -31,7 +31,7 @@ from models import Session, now
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a sign-in or a rotation hands out; lifetimes in seconds. Only a sign-in has a token for the device."""
+    """What a sign-in or a rotation hands out; lifetimes in seconds. A refresh has no token for the device."""
 
     access: str
     refresh: str
@@ -56,7 +56,7 @@ def sign_in(
     asked here, on every pathway.
     """
     check_may_enter(account)
-    both, device = "mfa" in amr, devices.known(account.id)
+    both, device = "mfa" in amr, devices.known(account.id, account.device_epoch)
     if account.mfa_since is not None and not both and (replaces or not trust.holds(account.id, device)):
         raise pending.demand(account, amr, replaces)
     time, governed = now(), settings().mfa_policy != "optional"
@@ -84,7 +84,7 @@ def sign_in(
     events.record("login.renewed" if replaces else "login.succeeded", account.id, row["id"], amr=amr)
     if replaces:
         revoke(replaces, "proven again", account.id)
-    return _tokens(account, row, devices.token(row["device_id"], account.id))
+    return _tokens(account, row, devices.token(row["device_id"], account.id, account.device_epoch))
 
 
 def resume(waiting: Pending, account: Account, factor: str, trust_device: bool = False) -> Tokens:
@@ -121,7 +121,7 @@ def rotate(claims: dict[str, Any]) -> Tokens:
 
 
 def renew(account: Account, sid: str) -> Tokens:
-    """New tokens for a session that goes on, whatever generation it was at.
+    """New tokens for a session that goes on, whatever generation it was at, and for its device.
 
     Raises TokenRevoked, and what `check_may_enter` raises.
     """
@@ -135,7 +135,7 @@ def renew(account: Account, sid: str) -> Tokens:
     row = database.execute(moved).mappings().first()
     if row is None:
         raise TokenRevoked
-    return _tokens(account, row)
+    return _tokens(account, row, devices.token(row["device_id"], account.id, account.device_epoch))
 
 
 def check_may_enter(account: Account) -> None:

@@ -15,7 +15,10 @@ from models import HeldName, Session, User, now
 
 
 class Account(NamedTuple):
-    """What the flows and the gate know of a person. `last_sign_in` is when the newest session began."""
+    """What the flows and the gate know of a person.
+
+    `last_sign_in` is when the newest session began; tokens of devices are good for one `device_epoch`.
+    """
 
     id: int
     username: str
@@ -25,6 +28,7 @@ class Account(NamedTuple):
     disabled_at: datetime | None
     reset_forced_at: datetime | None
     mfa_since: datetime | None
+    device_epoch: int
     locale: str
     roles: list[str]
     created_at: datetime
@@ -146,6 +150,12 @@ def replace_password(account: Account, password_hash: str) -> bool:
     mine = update(User).where(User.id == account.id, User.password_hash == account.password_hash)
     stored = mine.values(password_hash=password_hash).returning(User.id)
     return database.execute(stored).first() is not None
+
+
+def forget_devices(user_id: int) -> int:
+    """Void the token of every device that an account knows; the epoch that new ones are made for."""
+    mine = update(User).where(User.id == user_id).values(device_epoch=User.device_epoch + 1)
+    return int(database.execute(mine.returning(User.device_epoch)).scalar_one())
 
 
 def begin_erasing(user_id: int) -> bool:

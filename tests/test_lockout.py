@@ -7,6 +7,7 @@ import pytest
 
 from auth.limits.lockout import GUESSES, GUESSES_IN_A_ROW, WINDOW
 from tests.support.clients import PASSWORD
+from tests.support.mailed import MAGIC_LINK, NEW_PASSWORD, NOT_ME, RESET
 from tests.support.marks import one_client
 
 MINUTES_5 = WINDOW.total_seconds()
@@ -153,8 +154,53 @@ def test_a_device_keeps_its_name_from_sign_in_to_sign_in(client):
     client.register("ada")
     token = client.login("ada").headers["X-Device-Token"]
     body = {"identifier": "ada", "password": PASSWORD}
-    assert client.post("/auth/login", body, headers={"X-Device-Token": token}).headers["X-Device-Token"] == token
-    assert client.another().login("ada").headers["X-Device-Token"] != token
+    again = client.post("/auth/login", body, headers={"X-Device-Token": token}).headers["X-Device-Token"]
+    assert again.partition(".")[0] == token.partition(".")[0]
+    assert client.another().login("ada").headers["X-Device-Token"].partition(".")[0] != token.partition(".")[0]
+
+
+def _change(client, _mailbox):
+    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    assert client.post("/auth/password/change", body).status == 200
+
+
+def _reset(client, mailbox):
+    assert RESET.redeem(client, token=RESET.letter(client, mailbox).token).status == 200
+
+
+def _disown(client, mailbox):
+    assert NOT_ME.redeem(client, token=NOT_ME.letter(client, mailbox).token).status == 200
+
+
+def _prove(client, mailbox):
+    assert MAGIC_LINK.redeem(client, token=MAGIC_LINK.letter(client, mailbox).token).status == 200
+
+
+@pytest.mark.asvs("6.3.1")
+@pytest.mark.parametrize("event", [_change, _reset, _disown, _prove])
+def test_what_changes_the_password_leaves_no_old_device_a_budget_of_its_own(client, mailbox, event):
+    client.signed_in("ada")
+    lost = [client.another() for _ in range(2)]
+    assert {device.login("ada").status for device in lost} == {200}
+    event(client, mailbox)
+    answers = [device.login("ada", f"Wrong-Anvil-Crater-{number}") for number in range(GUESSES) for device in lost]
+    assert outcomes(answers) == [WRONG] * GUESSES + [LOCKED] * GUESSES
+
+
+def test_the_device_on_which_the_password_is_changed_stays_known(client, mailbox):
+    client.signed_in("ada")
+    _change(client, mailbox)
+    guess(client, GUESSES + 1)
+    assert client.copy().login("ada", NEW_PASSWORD).status == 200
+
+
+@one_client
+@pytest.mark.parametrize(("days", "outcome"), [(399, (200, None)), (401, LOCKED)])
+def test_the_token_of_a_device_is_good_as_long_as_its_cookie_lives(client, clock, days, outcome):
+    client.signed_in("ada")
+    clock.shift(days * 86_400)
+    guess(client, GUESSES)
+    assert outcomes([client.login("ada")]) == [outcome]
 
 
 def test_a_password_reset_gives_the_budget_back(client, mailbox):

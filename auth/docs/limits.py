@@ -29,8 +29,10 @@ Every password and every code is counted before it is looked at, by one statemen
 addresses, processes or parallel requests buys more:"""
 
 OWNER = """**Nobody is locked out by others.** A browser or program that has signed in before keeps a signed device
-token (a cookie, or `X-Device-Token`) and has the same budget for itself, which strangers cannot spend. A password
-reset gives every budget back. Names that nobody has are counted in the same way and answered with the same words,
+token (a cookie, or `X-Device-Token`) and has the same budget for itself, which strangers cannot spend. A new
+password, "not me" and the first proof of an address by a mailed sign-in void every such token (where the password is
+changed, a new one is handed out), and after 400 days without a sign-in it is void by itself. A password reset gives
+every budget back. Names that nobody has are counted in the same way and answered with the same words,
 so that a lockout tells nothing."""
 
 

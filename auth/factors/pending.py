@@ -39,8 +39,8 @@ def demand(account: Account, amr: list[str], replaces: str | None) -> MfaRequire
     problem = MfaRequired(methods=enrolled.methods(account.id, amr), expires_in=int(LIFETIME.total_seconds()))
 
     def remember() -> None:
-        client = {"client": _program(), "device": devices.known(account.id)}
-        data: dict[str, Any] = {"amr": amr, "replaces": replaces, **client}
+        client = {"client": _program(), "device": devices.known(account.id, account.device_epoch)}
+        data: dict[str, Any] = {"amr": amr, "replaces": replaces, "epoch": account.device_epoch, **client}
         made = one_time.issue(PURPOSE, LIFETIME, user_id=account.id, beside_others=True, **data)
         problem.extra["mfa_token"] = made.secret
 
@@ -50,7 +50,8 @@ def demand(account: Account, amr: list[str], replaces: str | None) -> MfaRequire
 def attempt(mfa_token: str) -> Pending:
     """The sign-in that waits, for one try at its second factor, which is counted; raises CodeInvalid."""
     waiting = _pending(one_time.attempt(PURPOSE, mfa_token))
-    if waiting.held.data["device"] not in (None, devices.known(waiting.user_id)):
+    data = waiting.held.data
+    if data["device"] not in (None, devices.known(waiting.user_id, data["epoch"])):
         raise CodeInvalid
     return waiting
 

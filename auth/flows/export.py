@@ -25,7 +25,7 @@ bp = Blueprint("export", __name__)
 # Secrets and their hashes prove who somebody is and say nothing of them; the rest repeats a name in another form.
 WITHHELD = frozenset({
     "password_hash", "username_key", "username_skeleton", "email_key", "secret_hash", "code_hash", "name_hash",
-    "origin_hash", "previous_hash", "hash", "subject", "claim", "generation",
+    "origin_hash", "previous_hash", "hash", "subject", "claim", "generation", "device_epoch",
 })  # fmt: skip
 
 

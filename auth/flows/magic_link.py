@@ -71,7 +71,8 @@ def _proven(account: Account) -> Account:
     if account.email_verified_at is not None or not users.prove_first(account.id, passwords.UNUSABLE):
         return account
     one_time.void_all(account.id, keep=(links.NOT_ME,))
+    epoch = users.forget_devices(account.id)
     sessions.revoke_all(account.id, "address verified")
     events.record("email.verified", account.id)
     events.record("password.voided", account.id)
-    return account._replace(email_verified_at=now(), password_hash=passwords.UNUSABLE)
+    return account._replace(email_verified_at=now(), password_hash=passwords.UNUSABLE, device_epoch=epoch)

@@ -43,6 +43,7 @@ def report(body: Report) -> dict[str, Any]:
         events.record("email.changed", account.id)
     users.change(account.id, reset_forced_at=now())
     one_time.void_all(account.id, keep=(links.NOT_ME,))
+    users.forget_devices(account.id)
     sessions.revoke_all(account.id, "not me")
     disowned = passkeys.disown(account.id, datetime.fromisoformat(held.data["since"]))
     events.record("account.disowned", account.id, passkeys=disowned)

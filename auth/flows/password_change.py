@@ -29,7 +29,10 @@ class PasswordChange(Body):
     errors=(FreshTokenRequired, InvalidCredentials, AccountLocked, NoPassword, *sessions.STATES),
 )  # fmt: skip
 def change_password(body: PasswordChange) -> Tokens:
-    """Choose another password. Every other session ends, and links that were mailed before are void."""
+    """Choose another password. Every other session ends, and links that were mailed before are void.
+
+    So are the tokens of devices; this one is given another.
+    """
     account = passwords.check_own(access.account(), body.current_password)
     if body.new_password == body.current_password:
         raise InvalidRequest("Invalid new_password", errors=[SAME])
@@ -39,4 +42,5 @@ def change_password(body: PasswordChange) -> Tokens:
     one_time.void_all(account.id, keep=(links.NOT_ME, links.EMAIL_VERIFICATION))
     sessions.revoke_all(account.id, "password changed", keep=access.session_id())
     events.record("password.changed", account.id, access.session_id())
-    return sessions.renew(account, access.session_id())
+    epoch = users.forget_devices(account.id)
+    return sessions.renew(account._replace(device_epoch=epoch), access.session_id())

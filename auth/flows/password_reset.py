@@ -53,6 +53,7 @@ def reset_password(body: Reset) -> dict[str, Any]:
     verified = account.email_verified_at or now()
     users.change(account.id, password_hash=password_hash, reset_forced_at=None, email_verified_at=verified)
     one_time.void_all(account.id, keep=(links.NOT_ME,))
+    users.forget_devices(account.id)
     sessions.revoke_all(account.id, "password reset")
     limits.forgive(account.id)
     events.record("password.reset", account.id)

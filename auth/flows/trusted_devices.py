@@ -47,9 +47,10 @@ def forget_device(device_id: str) -> None:
 
 
 def _show(row: Any) -> dict[str, Any]:
+    account = access.account()
     return {
         "id": row.id,
-        "current": row.id == devices.known(access.user_id()),
+        "current": row.id == devices.known(account.id, account.device_epoch),
         "device": useragent.describe(row.user_agent),
         "user_agent": row.user_agent,
         "ip": row.ip,

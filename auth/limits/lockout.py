@@ -50,7 +50,7 @@ def forgive(user_id: int) -> None:
 
 def _subject(account: Account | None, identifier: str) -> str:
     """What the guesses are counted under: the device, the account, or the keyed hash of a name that nobody has."""
-    device = devices.known(account.id if account else 0)
+    device = devices.known(account.id, account.device_epoch) if account else devices.known(0, 0)
     if device is not None:
         return f"device:{device}"
     return f"user:{account.id}" if account else "name:" + crypto.keyed_hash("lockout", fields.key(identifier))[:48]

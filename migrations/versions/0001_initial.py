@@ -101,6 +101,7 @@ def upgrade() -> None:
         sa.Column("reset_forced_at", Moment(), nullable=True),
         sa.Column("deleted_at", Moment(), nullable=True),
         sa.Column("mfa_since", Moment(), nullable=True),
+        sa.Column("device_epoch", sa.Integer(), server_default="0", nullable=False),
         sa.Column("locale", sa.String(length=16), server_default="en", nullable=False),
         sa.Column("roles", sa.JSON(), server_default=sa.text("'[]'"), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_users"),
