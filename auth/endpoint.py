@@ -48,8 +48,13 @@ class Endpoint:
     needs: tuple[str, ...]
     limit: str | None
     errors: tuple[type[Problem], ...]
-    enrolling: bool
+    enrolling: bool | type[Problem]
     also: tuple[tuple[int, type[BaseModel]], ...]
+
+    @property
+    def closed_by(self) -> type[Problem] | None:
+        """What a session that can only enrol is refused by; None where the route is open to it."""
+        return None if self.enrolling is True else self.enrolling or EnrolmentRequired
 
     @property
     def takes_any_query(self) -> bool:
@@ -70,14 +75,14 @@ def endpoint(
     needs: tuple[str, ...] = (),
     limit: str | None = None,
     errors: tuple[type[Problem], ...] = (),
-    enrolling: bool = False,
+    enrolling: bool | type[Problem] = False,
     also: tuple[tuple[int, type[BaseModel]], ...] = (),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declare a route completely.
+    """Declare a route completely. The view gets `body`, `query` and the parts of the path.
 
     `auth` is None, "optional", "access", "fresh", "refresh" or "session" (any token of a session, expired or not);
     `needs` are roles, `limit` a row of limits, `errors` the view's own problems, `also` its answers of other statuses;
-    `enrolling` opens it to a session that can only enrol. The view gets `body`, `query` and the parts of the path.
+    `enrolling` opens it to a session that can only enrol, or says what refuses that one instead of EnrolmentRequired.
     """
 
     def declare(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -141,7 +146,7 @@ def _guard(told: Endpoint) -> bool:
         if by_cookie and told.method != "GET":
             transport.check_origin()
         return by_cookie
-    location = _authenticate(told.auth, told.enrolling)
+    location = _authenticate(told.auth, told.closed_by)
     if told.auth == "fresh":
         access.check_fresh()
     if told.needs:
@@ -150,8 +155,8 @@ def _guard(told: Endpoint) -> bool:
     return location == transport.COOKIES or (told.method != "GET" and transport.wants_cookies())
 
 
-def _authenticate(auth: str, enrolling: bool) -> str | None:
-    """Verify the token the route asks for; where it was found."""
+def _authenticate(auth: str, closed_by: type[Problem] | None) -> str | None:
+    """Verify the token the route asks for; where it was found. One that can only enrol is refused by `closed_by`."""
     use = REFRESH if auth == "refresh" else ACCESS
     try:
         token, location = transport.credential(use)
@@ -168,8 +173,8 @@ def _authenticate(auth: str, enrolling: bool) -> str | None:
         claims = tokens.read(token, ACCESS)
         if revocations.current().hold(claims["sid"], claims["jti"]):
             raise TokenRevoked
-        if "enrol_only" in claims and not enrolling:
-            raise EnrolmentRequired
+        if "enrol_only" in claims and closed_by:
+            raise closed_by
     transport.check_forgery(claims["sid"], location)
     tokens.present(claims, location)
     return location

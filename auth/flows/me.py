@@ -9,6 +9,7 @@ from auth import access
 from auth.answers import NoContent
 from auth.endpoint import endpoint
 from auth.fields import Answer, Unread
+from auth.problems import TokenInvalid
 
 bp = Blueprint("me", __name__)
 
@@ -73,9 +74,12 @@ def me() -> dict[str, Any]:
     }
 
 
-@endpoint(bp, "GET", "/auth/verify", query=Unread, status=204, auth="access")
+@endpoint(bp, "GET", "/auth/verify", query=Unread, status=204, auth="access", enrolling=TokenInvalid)
 def verify() -> Response:
-    """204 with the person in headers, or 401: for nginx auth_request, and for Traefik's and Caddy's forward_auth."""
+    """204 with the person in headers, or 401: for nginx auth_request, and for Traefik's and Caddy's forward_auth.
+
+    A session that can only enrol is none to other services, whose audience its token does not have.
+    """
     claims = access.claims()
     headers = {
         "X-Auth-User": claims["sub"],

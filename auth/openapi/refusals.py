@@ -3,7 +3,6 @@
 from auth.endpoint import Endpoint
 from auth.problems import (
     CsrfFailed,
-    EnrolmentRequired,
     FreshTokenRequired,
     InvalidRequest,
     NotFound,
@@ -56,8 +55,8 @@ def _by_guard(told: Endpoint) -> list[type[Problem]]:
     found: list[type[Problem]] = []
     if told.method not in SAFE_METHODS:
         found.append(CsrfFailed)
-    if told.auth in ENROLLED and not told.enrolling:
-        found.append(EnrolmentRequired)
+    if told.auth in ENROLLED and told.closed_by:
+        found.append(told.closed_by)
     if told.needs:
         found.append(PermissionDenied)
     if told.limit:

@@ -41,15 +41,22 @@ def claims_of(client):
 def test_who_must_enrol_gets_a_session_that_opens_nothing_else(strict):
     answer = strict.get("/auth/protected")
     assert (answer.status, answer.code) == (403, "enrolment_required")
-    assert strict.get("/auth/verify").code == "enrolment_required"
     assert strict.get("/auth/sessions").code == "enrolment_required"
+
+
+@pytest.mark.asvs("6.3.3")
+def test_a_proxy_that_asks_for_other_services_is_told_that_it_is_no_session(strict):
+    answer = strict.get("/auth/verify")
+    assert (answer.status, answer.code) == (401, "token_invalid")
+    renew(strict, code=App.enrolled(strict).code(1))
+    assert strict.get("/auth/verify").status == 204
 
 
 def test_only_the_routes_of_enrolling_are_open(strict):
     routes = {
         (view.endpoint.method, view.endpoint.rule)
         for view in strict.wire.app.view_functions.values()
-        if hasattr(view, "endpoint") and view.endpoint.enrolling
+        if hasattr(view, "endpoint") and view.endpoint.enrolling is True
     }
     assert routes == ENROLLING
 
