@@ -19,12 +19,19 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 ROOT = Path(__file__).resolve().parent
 EXAMPLE_SECRETS = ("change-me", "changeme", "secret", "example", "development", "0123456789", "password")
 MAIL_SCHEMES = ("smtp", "smtps", "file", "memory")
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (nothing listens here)
 
 Origins = Annotated[tuple[str, ...], NoDecode]
 
 
 class SettingsError(ValueError):
     """The service must not start with these settings; the message names every one that is wrong."""
+
+
+def own_url(given: dict[str, Any]) -> str:
+    """Where a service that listens on `host` and `port` is found from its own machine."""
+    host = LOOPBACK.get(given["host"], given["host"])
+    return f"http://[{host}]:{given['port']}" if ":" in host else f"http://{host}:{given['port']}"
 
 
 class Settings(BaseSettings):
@@ -57,8 +64,13 @@ class Settings(BaseSettings):
     secret_key_fallbacks: Origins = Field(
         (), description="earlier secret keys, separated by commas: they still decrypt and verify, never sign"
     )
-    public_url: str = Field("http://127.0.0.1:8000", description="issuer of the tokens; never taken from a request")
-    frontend_url: str = Field("http://127.0.0.1:8000", description="where links in mail point")
+    public_url: str = Field(
+        default_factory=own_url,
+        description="issuer of the tokens, never taken from a request; where HOST and PORT are when empty",
+    )
+    frontend_url: str = Field(
+        default_factory=own_url, description="where links in mail point; where HOST and PORT are when empty"
+    )
     jwt_algorithm: Literal["EdDSA", "ES256", "RS256", "HS256"] = Field(
         "EdDSA", description="algorithm of new signing keys; HS256 cannot be verified by other services"
     )
@@ -323,6 +335,9 @@ def _guessable(secret: str) -> bool:
 def _faults(error: ValidationError) -> list[str]:
     lines = []
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
+        # A default that could not be made from a setting at fault is no fault of its own.
+        if problem["type"] == "default_factory_not_called":
+            continue
         name = ".".join(str(part) for part in problem["loc"]).upper()
         message = (
             "is not a setting" if problem["type"] == "extra_forbidden" else problem["msg"].removeprefix("Value error, ")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import httpx
+import jwt
 import pytest
 
 import config
@@ -117,6 +118,27 @@ def test_the_environment_and_the_file_are_read_when_nothing_is_given(monkeypatch
     assert (settings.jwt_audience, settings.service_name) == ("from-file", "from-environment")
 
 
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({}, "http://127.0.0.1:8000"),
+        ({"PORT": 8977}, "http://127.0.0.1:8977"),
+        ({"HOST": "0.0.0.0", "PORT": "9000"}, "http://127.0.0.1:9000"),  # noqa: S104 (nothing listens here)
+        ({"HOST": "::"}, "http://[::1]:8000"),
+        ({"HOST": "auth.internal"}, "http://auth.internal:8000"),
+    ],
+)
+def test_a_service_is_where_it_listens_unless_it_is_told_otherwise(tmp_path, given, url):
+    settings = load({"INSTANCE_PATH": tmp_path} | given)
+    assert (settings.public_url, settings.frontend_url) == (url, url)
+    told = load({"INSTANCE_PATH": tmp_path, "PUBLIC_URL": "https://auth.example.org"} | given)
+    assert (told.public_url, told.frontend_url) == ("https://auth.example.org", url)
+
+
+def test_a_port_that_is_none_is_the_only_fault():
+    assert "_URL" not in refusal(PORT="x", HOST="127.0.0.1")
+
+
 def test_what_is_given_is_all_there_is(monkeypatch, tmp_path):
     monkeypatch.setenv("JWT_AUDIENCE", "from-environment")
     assert load({"INSTANCE_PATH": tmp_path}).jwt_audience == "gatehouse"
@@ -212,6 +234,8 @@ def test_every_way_of_starting_serves_on_an_empty_folder(started, command):
     person = {"username": "ada", "email": "ada@example.org", "password": "Tulip-Anvil-Crater-59"}
     assert client.post("/auth/register", json=person).status_code == 201
     assert client.get("/.well-known/jwks.json").json()["keys"]
+    tokens = client.post("/auth/login", json={"identifier": "ada", "password": person["password"]}).json()
+    assert jwt.decode(tokens["access_token"], options={"verify_signature": False})["iss"] == str(client.base_url)
 
 
 @one_database

@@ -8,14 +8,14 @@ from flask.cli import with_appcontext
 
 from auth import openapi
 from auth.docs import limits, postman, readme, requirements, tables
-from config import ROOT, Settings
+from config import ROOT
 
 COLLECTION = "docs/gatehouse.postman_collection.json"
 
 
 def texts(app: Flask) -> dict[str, str]:
     """Every generated document, by its path in the repository."""
-    api = openapi.document(app, str(Settings.model_fields["public_url"].default))
+    api = openapi.document(app, tables.DEFAULT_URL)
     return {
         "docs/openapi.json": postman.pretty(api),
         COLLECTION: postman.pretty(postman.collection(api)),

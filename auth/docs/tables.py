@@ -11,7 +11,7 @@ from auth import events as events_of
 from auth.openapi import Route
 from auth.openapi.refusals import problems_of
 from auth.problems import Problem
-from config import Settings
+from config import Settings, own_url
 
 MADE = "<!-- Made by `make docs`; change the code it is made from. -->\n\n"
 RULES = {
@@ -22,6 +22,8 @@ RULES = {
 ANYWHERE = ("invalid_request", "not_found", "method_not_allowed", "conflict", "internal_error", "https_required")
 # A problem that comes from more routes than these is shown with their number.
 NAMED = 6
+
+DEFAULT_URL = own_url({name: Settings.model_fields[name].default for name in ("host", "port")})
 
 EVENTS = """The audit trail holds one row an event: when, who, in which session, from which address and user
 agent, in which request. The names are stable."""
@@ -168,6 +170,8 @@ def example_settings() -> str:
 
 
 def _default(field: FieldInfo) -> str:
+    if field.default_factory is own_url:
+        return f"`{DEFAULT_URL}`"
     if field.default_factory is not None:
         return "by the machine"
     if isinstance(field.default, Path):
