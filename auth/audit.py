@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, exists, func, select, update
 
 from auth import crypto, database
 from config import settings
-from models import AuditEvent, AuditHead, Base, now
+from models import AuditEvent, AuditHead, Base, User, now
 
 BATCH = 500
 HEAD = 1
@@ -24,6 +24,13 @@ BEGINNING = "0" * 64
 _table = Base.metadata.tables["audit_events"]
 _row = select(_table)
 _is_any_open = select(_table.c.id).where(_table.c.position.is_(None)).limit(1)
+# The deletion of a person who is gone. One that somebody only wrote here blanks nothing of who is still there; one of
+# this very second is not sealed yet.
+_erasure = select(_table.c.id).where(
+    _table.c.name == "account.deleted",
+    _table.c.user_id == bindparam("person"),
+    ~exists().where(User.id == bindparam("person")),
+)
 _seal = (
     update(_table)
     .where(_table.c.id == bindparam("row_id"), _table.c.position.is_(None))
@@ -71,13 +78,14 @@ def verify() -> Iterator[str]:
         "audit head", _head_text(head.first_position, head.first_hash, head.last_position, head.last_hash), head.proof
     ):
         yield "the head of the chain was changed"
+    erased: set[int] = set()
     position, previous = head.first_position, head.first_hash
     for row in _in_order(head.first_position):
         if row.position != position + 1:
             yield f"rows {position + 1} to {row.position - 1} are gone"
         elif row.previous_hash != previous:
             yield f"row {row.position} does not follow the one before it"
-        if not _is_whole(row):
+        if not _is_whole(row, erased):
             yield f"row {row.position} was changed"
         position, previous = row.position, row.hash
     if (position, previous) != (head.last_position, head.last_hash):
@@ -139,12 +147,20 @@ def _in_order(after: int) -> Iterator[Any]:
         after = rows[-1].position
 
 
-def _is_whole(row: Any) -> bool:
-    # A blanked origin is that of a deleted person; its hash stays in the chain.
-    blanked = row.ip is None and row.user_agent is None
-    if not blanked and not crypto.proves("audit origin", _origin_text(row), row.origin_hash or ""):
+def _is_whole(row: Any, erased: set[int]) -> bool:
+    known = crypto.proves("audit origin", _origin_text(row), row.origin_hash or "")
+    if not known and not _is_erased(row, erased):
         return False
     return crypto.proves("audit row", _text(row, row.position, row.origin_hash, row.previous_hash), row.hash or "")
+
+
+def _is_erased(row: Any, erased: set[int]) -> bool:
+    """Whether the origin was blanked with its person, whose hash of it stays; `erased` are those found before."""
+    if row.ip is not None or row.user_agent is not None:
+        return False
+    if row.user_id not in erased and database.execute(_erasure, {"person": row.user_id}).first():
+        erased.add(row.user_id)
+    return row.user_id in erased
 
 
 def _hash(row: Any, position: int, origin: str, previous: str) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 
 from auth import audit, database
 from models import AuditEvent, AuditHead, db
@@ -68,9 +68,30 @@ def test_a_row_whose_hash_was_made_without_the_key_is_found(trail):
     assert "row 10 was changed" in _faults()
 
 
-def test_the_origin_of_a_deleted_person_can_be_blanked(trail):
-    _change(update(AuditEvent).values(ip=None, user_agent=None))
+def test_the_origin_of_a_deleted_person_can_be_blanked(trail, bearer):
+    bearer.login("bea")
+    assert bearer.delete("/auth/me", {"password": PASSWORD}).status == 204
+    trail.seal()
+    gone = database.execute(select(AuditEvent.user_id).where(AuditEvent.name == "account.deleted")).scalar_one()
+    blank = select(AuditEvent.id).where(AuditEvent.user_id == gone, AuditEvent.ip.is_(None))
+    assert len(database.execute(blank).all()) == 5
     assert _faults() == []
+
+
+@pytest.mark.asvs("16.4.2")
+def test_a_blanked_origin_of_somebody_who_is_there_is_found(trail):
+    _change(update(AuditEvent).where(AuditEvent.position.in_((3, 4))).values(ip=None, user_agent=None))
+    assert _faults() == ["row 3 was changed", "row 4 was changed"]
+
+
+@pytest.mark.asvs("16.4.2")
+def test_a_deletion_that_somebody_wrote_into_the_trail_hides_no_blanked_origin(trail):
+    row = database.execute(select(AuditEvent.__table__).where(AuditEvent.position == 4)).one()
+    told = {"at": row.at, "name": "account.deleted", "user_id": row.user_id, "data": {}}
+    _change(insert(AuditEvent).values(told))
+    trail.seal()
+    _change(update(AuditEvent).where(AuditEvent.position == 4).values(ip=None, user_agent=None))
+    assert _faults() == ["row 4 was changed"]
 
 
 def test_sealers_take_turns(app, client, race):
