@@ -29,6 +29,7 @@ NAMES = {
     "mfa.failed": "A second factor was wrong; `method` says which.",
     "factor.added": "A second factor or passkey was enrolled; `kind` says which.",
     "factor.removed": "A second factor or passkey was removed; `kind` says which.",
+    "factor.renamed": "A passkey has another name from now on; `kind` says what was renamed.",
     "factors.reset": "An administrator removed every second factor of a person; `count` says how many.",
     "recovery_codes.made": "A new set of recovery codes took the place of the old one.",
     "recovery_code.used": "A recovery code was used; `left` says how many remain.",

@@ -135,6 +135,7 @@ TEMPLATES: dict[str, str | Choose] = {
     "username.changed": "username_changed",
     "factor.added": "factor_added",
     "factor.removed": "factor_removed",
+    "factor.renamed": "factor_renamed",
     "factors.reset": "factor_removed",
     "recovery_codes.made": "recovery_codes_made",
     "recovery_code.used": "recovery_code_used",
@@ -142,4 +143,4 @@ TEMPLATES: dict[str, str | Choose] = {
     "account.locked": "account_locked",
     "mfa.failed": "factor_failed",
 }
-RARE = frozenset({"session_replayed", "account_locked", "factor_failed"})
+RARE = frozenset({"session_replayed", "account_locked", "factor_failed", "factor_renamed"})

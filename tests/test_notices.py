@@ -6,6 +6,7 @@ import pytest
 from auth import audit, database, links, notices
 from auth.mail import letters
 from models import Letter
+from tests.support.authenticator import Authenticator
 from tests.support.clients import PASSWORD
 from tests.support.mailbox import Mailbox
 from tests.support.mailed import NEW_PASSWORD, RESET, VERIFY
@@ -138,6 +139,21 @@ def test_a_removed_factor_is_told(ada, with_a_factor, mailbox):
     assert ada.post("/auth/reauthenticate", fresh).status == 200
     assert ada.delete("/auth/mfa/totp").status == 204
     assert subjects(mailbox)[-1] == "A way to sign in was removed"
+
+
+@pytest.mark.asvs("6.3.7")
+def test_a_new_name_of_a_passkey_is_told_once_an_hour(ada, mailbox, clock):
+    VERIFY.redeem(ada, token=mailbox.all()[0].token)
+    ada.login("ada")
+    credential = Authenticator().create(ada.post("/auth/passkeys/register/options").json)
+    number = ada.post("/auth/passkeys/register/verify", {"credential": credential, "name": "Laptop"}).json["id"]
+    for name in ("Work", "Home"):
+        assert ada.patch(f"/auth/passkeys/{number}", {"name": name}).status == 200
+        assert subjects(mailbox).count("A passkey has another name") == 1
+    clock.shift(3601)
+    ada.refresh()
+    ada.patch(f"/auth/passkeys/{number}", {"name": "Work"})
+    assert subjects(mailbox).count("A passkey has another name") == 2
 
 
 @pytest.mark.asvs("6.3.5")

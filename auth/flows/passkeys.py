@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from flask import Blueprint
 from pydantic import ConfigDict, Field
 
-from auth import access, paging, sessions
+from auth import access, events, paging, sessions
 from auth.endpoint import endpoint
 from auth.factors import enrolled, passkeys
 from auth.factors.forms import Credential
@@ -109,6 +109,7 @@ def rename_passkey(number: int, body: NewName) -> dict[str, Any]:
     row = passkeys.rename(access.user_id(), number, body.name)
     if row is None:
         raise NotFound
+    events.record("factor.renamed", access.user_id(), access.session_id(), kind=enrolled.PASSKEY)
     return _show(row)
 
 

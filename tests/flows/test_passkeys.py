@@ -290,10 +290,13 @@ def test_a_credential_belongs_to_one_person_in_the_database_itself(client):
 def test_every_change_is_an_event(client):
     authenticator = Authenticator()
     number = register(verified(client), authenticator).json["id"]
+    client.patch(f"/auth/passkeys/{number}", {"name": "Work"})
+    client.patch(f"/auth/passkeys/{number + 1}", {"name": "Nobody's"})
     step_up(client, authenticator)
     client.delete(f"/auth/passkeys/{number}")
     events = read(client, select(AuditEvent.name, AuditEvent.data).order_by(AuditEvent.id)).all()
     assert ("factor.added", {"kind": "passkey"}) in events
+    assert events.count(("factor.renamed", {"kind": "passkey"})) == 1
     assert ("factor.removed", {"kind": "passkey"}) in events
 
 
