@@ -51,7 +51,10 @@ ENROL_ONLY: Claims = {"enrol_only": True, "aud": "urn:gatehouse:enrolment", "rol
 
 
 def mint(use: str, user_id: int, lifetime: int, claims: Claims) -> str:
-    """A signed token for one use and so many seconds; `claims` come on top of the registered ones and win over them."""
+    """A signed token for one use and so many seconds; `claims` come on top of the registered ones and win over them.
+
+    The library adds `fresh`, always false, which nobody reads: freshness is told from `auth_time` and `acr`.
+    """
     # The key is chosen once: what the header names is what signs, although keys may rotate meanwhile.
     key_set = keys.current()
     g.signing_key = key = key_set.signing
