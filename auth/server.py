@@ -10,7 +10,7 @@ from flask.cli import ScriptInfo
 from granian import Granian
 from granian.constants import Interfaces
 
-from auth import metrics, worker
+from auth import limits, metrics, worker
 from config import ROOT, Settings, settings
 
 # The name under which the server below finds the application, when it has prepared the database itself.
@@ -26,8 +26,10 @@ def begin(app: Flask, prepared: bool) -> None:
     if command is not None and command.find_object(ScriptInfo) is not None and command.info_name != "run":
         return
     with app.app_context():
-        production = settings().production
-    if not prepared and not production:
+        chosen = settings()
+    if prepared and chosen.workers == 1:
+        limits.init_app(app, chosen, alone=True)
+    if not prepared and not chosen.production:
         _prepare(app)
     # What is there at the start stays: a collector that looked through it again would stop every request meanwhile.
     gc.collect()

@@ -1,6 +1,8 @@
 """Rate limits: never more than the table says, wherever they are counted, and the right client is counted."""
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -26,13 +28,16 @@ def settings(request, monkeypatch):
         # What is exact is not to depend on how busy the machine of the tests is.
         monkeypatch.setattr("auth.limits.shared.REDIS_SECONDS", 10)
         return {"RATE_LIMITS": True, "REDIS_URL": request.getfixturevalue("redis_server")().url}
-    return {"RATE_LIMITS": True, "WORKERS": 2 if request.param == "database" else 1}
+    return {"RATE_LIMITS": True}
 
 
 @pytest.fixture
-def limited(make_client, settings):
+def limited(make_client, settings, request):
     """A client of an application that counts in each of the places in turn."""
-    return make_client(**settings)
+    client = make_client(**settings)
+    if request.node.callspec.params["settings"] == "process":
+        client.wire.app.extensions["gatehouse.limits"] = Local()
+    return client
 
 
 def knock(client, address=None, **options):
@@ -188,7 +193,7 @@ FORWARDED = {
 @one_client
 @pytest.mark.asvs("4.1.3")
 def test_without_a_trusted_proxy_no_header_changes_who_is_counted(make_client):
-    client = make_client(RATE_LIMITS=True, WORKERS=1)
+    client = make_client(RATE_LIMITS=True)
     let_in(client, LOGINS)
     assert knock(client, headers=FORWARDED).status == 429
 
@@ -218,7 +223,7 @@ def chain(client, header):
     ],
 )
 def test_proxies_are_counted_from_the_right(make_client, hops, first, same, other):
-    client = make_client(RATE_LIMITS=True, WORKERS=1, TRUSTED_PROXIES=hops)
+    client = make_client(RATE_LIMITS=True, TRUSTED_PROXIES=hops)
     assert [int(chain(client, header)) for header in (first, same, other)] == [LOGINS - 1, LOGINS - 2, LOGINS - 1]
 
 
@@ -227,7 +232,7 @@ def test_proxies_are_counted_from_the_right(make_client, hops, first, same, othe
 @pytest.mark.asvs("15.3.4")
 @pytest.mark.parametrize("header", ["192.0.2.1", "not an address, 10.0.0.9", "", ",,"])
 def test_a_chain_that_is_too_short_or_holds_no_address_leaves_the_address_of_the_socket(make_client, header):
-    client = make_client(RATE_LIMITS=True, WORKERS=1, TRUSTED_PROXIES=2)
+    client = make_client(RATE_LIMITS=True, TRUSTED_PROXIES=2)
     knock(client, "10.0.0.1")
     assert int(chain(client, header)) == LOGINS - 2
 
@@ -237,6 +242,23 @@ def test_two_workers_without_redis_let_in_exactly_the_limit(live_server, race):
     server = live_server(RATE_LIMITS="on")
     answers = race(LOGINS + 40, lambda _: server.client().post("/auth/login"))
     assert sorted(answer.status for answer in answers) == [400] * LOGINS + [429] * 40
+
+
+@pytest.mark.asvs("2.4.1")
+def test_two_processes_of_any_server_let_in_exactly_the_limit_whatever_their_setting_of_workers(make_client):
+    processes = [make_client(RATE_LIMITS=True, WORKERS=1) for _ in range(2)]
+    answers = [knock(processes[number % 2]) for number in range(LOGINS + 10)]
+    assert [answer.status for answer in answers] == [400] * LOGINS + [429] * 10
+
+
+@pytest.mark.parametrize(
+    ("database_kind", "workers"), [("sqlite", 1), ("sqlite", 2), ("postgresql", 1)], indirect=["database_kind"]
+)
+def test_only_the_one_worker_of_the_built_in_server_on_sqlite_counts_by_itself(live_server, database_kind, workers):
+    server = live_server(RATE_LIMITS="on", WORKERS=workers)
+    assert knock(server.client()).status == 400
+    alone = (database_kind, workers) == ("sqlite", 1)
+    assert len(kept_in(server.database)) == (0 if alone else 1)
 
 
 @one_database
@@ -250,7 +272,7 @@ def test_two_servers_with_redis_let_in_exactly_the_limit(live_server, redis_serv
 
 @one_client
 def test_a_flood_beyond_the_limit_costs_no_statement(make_client, statements):
-    client = make_client(RATE_LIMITS=True, WORKERS=2)
+    client = make_client(RATE_LIMITS=True)
     let_in(client, LOGINS + 1)
     with statements() as seen:
         assert let_in(client, 20) == 0
@@ -303,13 +325,20 @@ def figure(client, name):
     return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)), 0.0)
 
 
+def kept_in(database):
+    """The keys under which requests are counted in a database."""
+    if database.kind == "sqlite":
+        with closing(sqlite3.connect(database.file)) as connection:
+            return [key for (key,) in connection.execute("SELECT key FROM rate_windows")]
+    with psycopg.connect(database.url) as connection:
+        return [key for (key,) in connection.execute("SELECT key FROM rate_windows")]
+
+
 @one_client
-@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 @pytest.mark.asvs("1.3.10")
 def test_no_name_of_a_person_is_kept_in_the_database(make_client, database):
-    make_client(RATE_LIMITS=True, WORKERS=2).post("/auth/password/forgot", {"email": "ada@example.org"})
-    with psycopg.connect(database.url) as connection:
-        keys = [key for (key,) in connection.execute("SELECT key FROM rate_windows")]
+    make_client(RATE_LIMITS=True).post("/auth/password/forgot", {"email": "ada@example.org"})
+    keys = kept_in(database)
     routes = ["mail:address", "mail:person:password_reset.forgot_password"]
     assert sorted(key.rpartition(":")[0] for key in keys) == routes
     assert not any("ada" in key for key in keys)
@@ -331,13 +360,13 @@ def test_no_name_of_a_person_is_kept_in_redis(make_client, redis_server):
 @one_client
 @pytest.mark.asvs("16.3.3")
 def test_a_request_beyond_the_limit_is_a_line_in_the_log(make_client, capfd):
-    let_in(make_client(RATE_LIMITS=True, WORKERS=1, LOG_LEVEL="info"), LOGINS + 1)
+    let_in(make_client(RATE_LIMITS=True, LOG_LEVEL="info"), LOGINS + 1)
     assert capfd.readouterr().err.count("code=rate_limited") == 1
 
 
 @one_client
 def test_a_route_that_only_verifies_a_token_is_not_counted(make_client, statements):
-    client = make_client(RATE_LIMITS=True, WORKERS=2).signed_in("ada")
+    client = make_client(RATE_LIMITS=True).signed_in("ada")
     client.get("/auth/protected")
     with statements() as seen:
         answer = client.get("/auth/protected")

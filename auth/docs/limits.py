@@ -19,9 +19,10 @@ REQUESTS = """## Requests
 Never more than so many in any period of the given length. An address is one IPv4 address or one IPv6 network of 64
 bits; a person is who the request is about, known or not. An address has its number for all routes of a row together, a
 person at each of them: nobody keeps a person from one way back by using up another. Every answer of a limited route
-carries `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` of the narrower of its limits. With several
-workers requests are counted in the database, with several machines in Redis (`REDIS_URL`); while Redis is away each
-process counts for itself."""
+carries `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` of the narrower of its limits. Requests are
+counted in the database, so that every process counts together under any server and on any number of machines, or in
+Redis (`REDIS_URL`); while Redis is away each process counts for itself. Only the one worker of the built-in server on
+SQLite counts in its memory."""
 
 GUESSES = """## Guesses at an account
 

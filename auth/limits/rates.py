@@ -77,9 +77,9 @@ def network(address: str) -> str:
     return str(parsed) if parsed.version == 4 else str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
-def init_app(app: Flask, chosen: Settings) -> None:
-    """Choose where requests are counted."""
-    app.extensions["gatehouse.limits"] = shared.choose(chosen)
+def init_app(app: Flask, chosen: Settings, alone: bool = False) -> None:
+    """Choose where requests are counted; `alone` when it is certain that no other process serves."""
+    app.extensions["gatehouse.limits"] = shared.choose(chosen, alone)
 
 
 def _count(name: str, item: RateLimitItem, who: str) -> None:

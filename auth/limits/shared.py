@@ -1,4 +1,4 @@
-"""Counting together: in the database (the workers of one server, or several) or in Redis (several machines).
+"""Counting together: in the database (the processes of one server, or several) or in Redis (several machines).
 
 What a shared store has refused is remembered here until it would be granted, so that a flood beyond the limit costs
 neither a statement nor a message.
@@ -87,11 +87,14 @@ class InRedis:
         return self._refusals.note(key, found)
 
 
-def choose(settings: Settings) -> Counter:
-    """Redis when it is set; else the database when several workers have to count together; else this process."""
+def choose(settings: Settings, alone: bool = False) -> Counter:
+    """Redis when it is set; this process when none but it serves, on a database that is its own; else the database.
+
+    Only the built-in server knows how many processes it starts: another one may start any number, whatever WORKERS is.
+    """
     if settings.redis_url:
         return InRedis(settings.redis_url)
-    return InDatabase() if settings.workers > 1 else Local()
+    return Local() if alone and settings.sqlalchemy_url.startswith("sqlite") else InDatabase()
 
 
 _read = select(RateWindow.moments).where(RateWindow.key == bindparam("key"))
