@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -96,7 +96,7 @@ class Competitor:
 
     def refreshing(self, session: Session) -> Chain:
         """Refreshes, each with the token that the one before gave."""
-        return Chain(self.refresh, self.refresh_field, session.refresh, self.names)
+        return Chain(self.refresh, self.refresh_field, session.refresh, self.names[1])
 
 
 def person_of(number: int) -> dict[str, str]:
@@ -175,6 +175,7 @@ EMPTY = Competitor(
     folder=envs.PEERS / "empty",
 )
 NAIVE = Competitor("naive", "the card, the obvious way", gunicorn("naive"), folder=envs.PEERS / "naive")
+NAIVE_WAL = replace(NAIVE, title="the same with WAL", environ={"JOURNAL": "wal"})
 FASTAPI_USERS = Competitor(
     "fastapi_users",
     "fastapi-users",
@@ -212,4 +213,4 @@ BETTER_AUTH = Competitor(
     ready="/api/auth/ok",
     folder=envs.PEERS / "better_auth",
 )
-PEERS = (EMPTY, NAIVE, FASTAPI_USERS, SIMPLEJWT, NODE, BETTER_AUTH)
+PEERS = (EMPTY, NAIVE, NAIVE_WAL, FASTAPI_USERS, SIMPLEJWT, NODE, BETTER_AUTH)

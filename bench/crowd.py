@@ -22,10 +22,14 @@ FROM users WHERE username LIKE 'crowd%'
 """
 
 
-def gather(url: str, many: int) -> list[dict[str, str]]:
-    """Write `many` accounts with a session each and give their names; at least one account must exist already."""
+def gather(url: str, many: int, named: int | None = None) -> list[dict[str, str]]:
+    """Write `many` accounts with a session each; at least one account must exist already.
+
+    Gives the names of all, or of so many at even distances.
+    """
     execute(url, USERS.format(many=many), SESSIONS, "ANALYZE")
-    return [{"username": f"crowd{number}", "email": f"crowd{number}@example.com"} for number in range(1, many + 1)]
+    numbers = range(1, many + 1, many // named if named else 1)[:named]
+    return [{"username": f"crowd{number}", "email": f"crowd{number}@example.com"} for number in numbers]
 
 
 def execute(url: str, *statements: str) -> None:

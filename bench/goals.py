@@ -59,7 +59,8 @@ def growth_goals(grown: Sequence[Contender]) -> Iterator[Goal]:
             met = min(min(values) for values in rates.values()) >= 0.85
             yield Goal(f"{engine[0].title} to {engine[-1].title}", "within 15 %", measured, met)
     if sqlite and postgresql:
-        yield at_least("protected on PostgreSQL, beside SQLite", 0.9, ratios(postgresql[0], sqlite[0], "protected"))
+        # Few tokens, seen before: with many, the signatures that are checked again hide what the database costs.
+        yield at_least("protected on PostgreSQL, beside SQLite", 0.9, ratios(postgresql[0], sqlite[0], "few"))
 
 
 def worker_goals(findings: Findings) -> Iterator[Goal]:

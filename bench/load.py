@@ -67,19 +67,16 @@ class Once:
 
 @dataclass
 class Chain:
-    """Refreshes that each carry the token out of the answer before; the access tokens seen are kept in `harvest`."""
+    """Refreshes that each carry the token out of the answer before."""
 
     path: str
     key: str  # The body's field for the token, or "" for a Bearer header.
     refresh: str
-    names: tuple[str, str]  # How the answer calls the access and the refresh token.
-    harvest: list[str] = field(default_factory=list)
+    name: str  # How the answer calls the refresh token.
 
     def following(self, body: bytes) -> bytes | None:
         if body.startswith(b"{"):
-            answer = json.loads(body)
-            self.refresh = answer.get(self.names[1], self.refresh)
-            self.harvest.append(answer.get(self.names[0], ""))
+            self.refresh = json.loads(body).get(self.name, self.refresh)
         if self.key:
             return request("POST", self.path, body={self.key: self.refresh})
         return request("POST", self.path, {"Authorization": f"Bearer {self.refresh}"})

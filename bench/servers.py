@@ -47,7 +47,11 @@ class Server:
     port: int
     process: subprocess.Popen[bytes]
     log: Path
-    database: str = ""
+    environ: dict[str, str]
+
+    @property
+    def database(self) -> str:
+        return self.environ.get("DATABASE_URL", "")
 
     def tree(self) -> list[psutil.Process]:
         root = psutil.Process(self.process.pid)
@@ -108,7 +112,7 @@ class Servers:
             process = subprocess.Popen(
                 pinned, env={**os.environ, **environ}, stdout=output, stderr=output, cwd=cwd, start_new_session=True
             )
-        server = Server(port, process, log, environ.get("DATABASE_URL", ""))
+        server = Server(port, process, log, environ)
         self.running.append(server)
         server.wait(ready)
         return server

@@ -25,9 +25,19 @@ const isBlocked = db.prepare("SELECT 1 FROM blocked_tokens WHERE jti = ?");
 const hash = (token) => createHash("sha256").update(token).digest("hex");
 const now = () => Math.floor(Date.now() / 1000);
 
-async function tokens(userId) {
-  const refresh_token = randomBytes(32).toString("base64url");
-  insertToken.run(hash(refresh_token), userId, now() + 30 * 86400);
+function newRefreshToken(userId) {
+  const token = randomBytes(32).toString("base64url");
+  insertToken.run(hash(token), userId, now() + 30 * 86400);
+  return token;
+}
+
+// One transaction, one commit: the old token goes and the new one comes.
+const rotate = db.transaction((token) => {
+  const taken = takeToken.get(hash(token), now());
+  return taken && { userId: taken.user_id, refresh_token: newRefreshToken(taken.user_id) };
+});
+
+async function tokens(userId, refresh_token) {
   const access_token = await new SignJWT({})
     .setProtectedHeader({ alg: "HS256" })
     .setSubject(String(userId))
@@ -60,13 +70,15 @@ app.post("/auth/register", async (req, res) => {
 
 app.post("/auth/login", async (req, res) => {
   const user = findUser.get(req.body.identifier, req.body.identifier);
-  if (user && (await bcrypt.compare(req.body.password, user.password_hash))) return res.json(await tokens(user.id));
+  if (user && (await bcrypt.compare(req.body.password, user.password_hash))) {
+    return res.json(await tokens(user.id, newRefreshToken(user.id)));
+  }
   res.status(401).json({ message: "Invalid credentials" });
 });
 
 app.post("/auth/refresh", async (req, res) => {
-  const taken = takeToken.get(hash(req.body.refresh_token), now());
-  if (taken) return res.json(await tokens(taken.user_id));
+  const rotated = rotate(req.body.refresh_token);
+  if (rotated) return res.json(await tokens(rotated.userId, rotated.refresh_token));
   res.status(401).json({ message: "Token has been revoked" });
 });
 
