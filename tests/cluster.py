@@ -17,17 +17,24 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
+import redis
 
+from auth.limits.lockout import GUESSES
+from auth.limits.rates import LIMITS
 from tests.support import application
-from tests.support.clients import BearerClient, Network
+from tests.support.clients import PASSWORD, BearerClient, Network
 from tests.support.databases import Databases
 from tests.support.processes import Program, clean_environment, free_port, listens, wait_until
 from tests.support.redis_server import RedisServer
 from tests.support.run import ROOT, OwnedRun, Run
 from tests.support.service import Service
+from tests.support.smtp_server import SmtpServer
 
 CLIENTS = 16
 FAIL_SECONDS = 2.5
+LETTERS = 10
+# A letter that is sent twice is sent again within this: each host looks for letters about twice a second.
+AGAIN_SECONDS = 4
 SETTINGS = {
     "SECRET_KEY": secrets.token_urlsafe(48),
     "TRUSTED_PROXIES": 1,
@@ -71,16 +78,23 @@ def main() -> int:
     with ExitStack() as ends:
         ends.callback(databases.close)
         database = databases.new("postgresql")
-        redis = RedisServer(run)
-        ends.callback(redis.stop)
+        store = RedisServer(run)
+        ends.callback(store.stop)
+        post = SmtpServer()
+        ends.callback(post.stop)
         port = free_port()
-        shared = {**SETTINGS, "REDIS_URL": redis.url, "PUBLIC_URL": _url(port), "FRONTEND_URL": _url(port)}
+        shared = {**SETTINGS, "REDIS_URL": store.url, "PUBLIC_URL": _url(port), "FRONTEND_URL": _url(port)}
+        shared |= {"MAIL_URL": post.url, "RATE_LIMITS": "on"}
         hosts = [Service(run, database, shared) for _ in range(2)]
         for host in hosts:
             ends.callback(host.close)
         nginx = Nginx(run, hosts, port)
         ends.callback(nginx.program.stop)
         _say(_holds_across(nginx, hosts))
+        _say(_limits_hold_across(hosts, store))
+        _say(_a_lockout_holds_across(hosts))
+        _say(_letters_are_sent_once(hosts, post))
+        _lift_the_limits(hosts)
         return _rolling_restart(nginx, hosts, chosen.requests)
 
 
@@ -101,6 +115,58 @@ def _holds_across(nginx: Nginx, hosts: list[Service]) -> str:
         == httpx.get(f"{hosts[1].url}/.well-known/jwks.json").json()
     )
     return "sessions, revocations and keys hold across both hosts"
+
+
+def _limits_hold_across(hosts: list[Service], store: RedisServer) -> str:
+    """What one address has used up at one host it has used up at the other, because both count in Redis."""
+    amount = LIMITS["login"].address.amount
+    statuses = [_guess(hosts[number % 2], f"nobody{number}", "198.51.100.1") for number in range(amount)]
+    assert set(statuses) == {401}, statuses
+    assert [_guess(host, "somebody", "198.51.100.1") for host in hosts] == [429, 429]
+    assert [_guess(host, "somebody", "198.51.100.2") for host in hosts] == [401, 401]
+    assert redis.Redis.from_url(store.url).dbsize() > 0
+    return f"{amount} logins of one address over both hosts are all it has"
+
+
+def _a_lockout_holds_across(hosts: list[Service]) -> str:
+    """Ten guesses over both hosts, from anywhere, are the whole budget of an account."""
+    BearerClient(Network(hosts[0].url)).register("bob")
+    statuses = [_guess(hosts[number % 2], "bob", f"203.0.113.{number}") for number in range(GUESSES)]
+    assert set(statuses) == {401}, statuses
+    right = [_guess(host, "bob", "203.0.113.100", PASSWORD) for host in hosts]
+    assert right == [429, 429]
+    return f"{GUESSES} guesses over both hosts lock an account on both"
+
+
+def _letters_are_sent_once(hosts: list[Service], post: SmtpServer) -> str:
+    """Both hosts send letters, and none of them sends what the other has sent."""
+    clients = [BearerClient(Network(host.url)) for host in hosts]
+    names = [f"reader{number}" for number in range(LETTERS)]
+    for number, name in enumerate(names):
+        address = {"X-Forwarded-For": f"192.0.2.{number}"}
+        body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
+        assert clients[number % 2].post("/auth/register", body, headers=address).status == 201
+        forgot = clients[number % 2].post("/auth/password/forgot", {"email": body["email"]}, headers=address)
+        assert forgot.status == 202
+    wanted = {f"{name}@example.org" for name in names}
+    wait_until(lambda: wanted <= {letter["To"] for letter in list(post.letters)}, "everybody has a letter", 60)
+    time.sleep(AGAIN_SECONDS)
+    sent = Counter((letter["To"], letter["Subject"]) for letter in list(post.letters))
+    assert set(sent.values()) == {1}, sent
+    return f"{sum(sent.values())} letters of both hosts were sent once each"
+
+
+def _guess(host: Service, name: str, address: str, password: str = "Wrong-Wombat-41-Pier") -> int:
+    """The status of a login that comes from an address, as the proxy tells it."""
+    body = {"identifier": name, "password": password}
+    return httpx.post(f"{host.url}/auth/login", json=body, headers={"X-Forwarded-For": address}, timeout=30).status_code
+
+
+def _lift_the_limits(hosts: list[Service]) -> None:
+    """All clients of what follows have one address."""
+    for host in hosts:
+        host.settings["RATE_LIMITS"] = "off"
+        host.restart()
 
 
 def _rolling_restart(nginx: Nginx, hosts: list[Service], requests: int) -> int:
