@@ -13,6 +13,7 @@ from auth.factors import authenticators, codes, enrolled, pending, proof
 from auth.factors.forms import Phone, RecoveryCodes
 from auth.fields import Body, Code, Message, Name, Secret
 from auth.problems import (
+    AccountLocked,
     CodeInvalid,
     EmailNotVerified,
     FactorUnavailable,
@@ -73,7 +74,7 @@ def enroll_email(body: MailEnrolment) -> dict[str, Any]:
 
 @endpoint(
     bp, "POST", "/auth/mfa/sms/confirm", body=SentCode, returns=RecoveryCodes, auth="fresh", limit="login",
-    errors=(FreshTokenRequired, CodeInvalid), enrolling=True,
+    errors=(FreshTokenRequired, CodeInvalid, AccountLocked), enrolling=True,
 )  # fmt: skip
 def confirm_sms(body: SentCode) -> dict[str, Any]:
     """Put the phone in force by the code that was sent to it."""
@@ -82,7 +83,7 @@ def confirm_sms(body: SentCode) -> dict[str, Any]:
 
 @endpoint(
     bp, "POST", "/auth/mfa/email/confirm", body=SentCode, returns=RecoveryCodes, auth="fresh", limit="login",
-    errors=(FreshTokenRequired, CodeInvalid), enrolling=True,
+    errors=(FreshTokenRequired, CodeInvalid, AccountLocked), enrolling=True,
 )  # fmt: skip
 def confirm_email(body: SentCode) -> dict[str, Any]:
     """Put codes by mail in force by the code that was sent."""
@@ -118,6 +119,7 @@ def _enrol(kind: str, name: str, number: str) -> dict[str, Any]:
 
 def _confirm(kind: str, code: str) -> dict[str, Any]:
     access.check_no_lesser()
+    limits.count_guess(access.account(), access.account().username)
     right = codes.spend(kind, access.user_id(), codes.ENROLMENT, code)
     row = authenticators.waiting(access.user_id(), kind)
     confirmed = authenticators.confirm(row) if right and row else None

@@ -5,12 +5,20 @@ from typing import Annotated, Any
 from flask import Blueprint
 from pydantic import Field
 
-from auth import access, crypto, sessions
+from auth import access, crypto, limits, sessions
 from auth.endpoint import endpoint
 from auth.factors import authenticators, enrolled, totp
 from auth.factors.forms import RecoveryCodes
 from auth.fields import Answer, Body, Code, Name
-from auth.problems import CodeInvalid, EmailNotVerified, FreshTokenRequired, LastFactor, NotFound, TooManyFactors
+from auth.problems import (
+    AccountLocked,
+    CodeInvalid,
+    EmailNotVerified,
+    FreshTokenRequired,
+    LastFactor,
+    NotFound,
+    TooManyFactors,
+)
 from config import settings
 
 bp = Blueprint("totp", __name__)
@@ -55,11 +63,12 @@ def enroll_totp(body: Enrolment) -> dict[str, Any]:
 
 @endpoint(
     bp, "POST", "/auth/mfa/totp/confirm", body=FirstCode, returns=RecoveryCodes, auth="fresh", enrolling=True,
-    errors=(FreshTokenRequired, CodeInvalid),
+    errors=(FreshTokenRequired, CodeInvalid, AccountLocked),
 )  # fmt: skip
 def confirm_totp(body: FirstCode) -> dict[str, Any]:
     """Put the app in force by a code of it. That code's time step is used up: the next sign-in needs a later one."""
     access.check_no_lesser()
+    limits.count_guess(access.account(), access.account().username)
     enrolled.lock(access.user_id())
     row = authenticators.waiting(access.user_id(), enrolled.TOTP)
     secret = authenticators.secret_of(row) if row else None

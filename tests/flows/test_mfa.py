@@ -271,3 +271,13 @@ def test_the_challenge_of_a_step_up_names_what_is_missing(client):
     App.enrolled(verified(client))
     answer = client.post("/auth/mfa/recovery-codes")
     assert 'error="insufficient_user_authentication"' in answer.headers["WWW-Authenticate"]
+
+
+@pytest.mark.asvs("6.3.1")
+@pytest.mark.parametrize("kind", ["totp", "sms", "email"])
+def test_the_first_code_of_an_enrolment_costs_a_guess_at_the_account(make_client, tmp_path, kind):
+    client = verified(make_client(SMS_URL=f"file://{tmp_path}"))
+    client.post(f"/auth/mfa/{kind}/enroll", {"phone": "+4915123456789"} if kind == "sms" else {})
+    answers = [client.post(f"/auth/mfa/{kind}/confirm", {"code": "AAAAAAAA"}) for _ in range(11)]
+    assert [answer.code for answer in answers] == ["code_invalid"] * 10 + ["account_locked"]
+    assert client.post("/auth/reauthenticate", {"password": PASSWORD}).code == "account_locked"

@@ -119,7 +119,8 @@ def test_an_app_is_confirmed_once(client):
 def test_fifty_confirmations_at_once_make_one_factor(client, race):
     app = App(enroll(verified(client)).json["secret"])
     answers = race(50, lambda _: confirm(client.copy(), app.code()))
-    assert sorted({answer.status for answer in answers}) == [200, 401]
+    # Ten are looked at: each is a guess at the account.
+    assert {answer.status for answer in answers} <= {200, 401, 429}
     assert [answer.status for answer in answers].count(200) == 1
     assert len(client.get("/auth/mfa").json["authenticators"]) == 1
 
