@@ -129,8 +129,9 @@ def forget(purpose: str, subject: str) -> None:
 
 
 def forget_address(email: str) -> None:
-    """Forget every try at a code that was sent to an address."""
+    """Forget what was sent to an address, registrations of nobody yet too, and every try at a code of it."""
     for purpose in (EMAIL_VERIFICATION, RESET, MAGIC_LINK):
+        one_time.void(purpose, subject=fields.key(email))
         forget(purpose, fields.key(email))
 
 

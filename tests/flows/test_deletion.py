@@ -6,6 +6,7 @@ import pytest
 from auth import audit, database
 from models import AuditEvent, Base, User
 from tests.support.clients import PASSWORD
+from tests.support.mailbox import Mailbox
 from tests.support.mailed import VERIFY
 from tests.support.tables import rows
 
@@ -16,14 +17,18 @@ def delete(client, password=PASSWORD):
     return client.delete("/auth/me", {"password": password})
 
 
-@pytest.fixture
-def lived(client, mailbox):
+@pytest.fixture(params=[False, True], ids=["registration", "private registration"])
+def lived(request, make_client):
     """Somebody with names, an address and a program that nobody else has, who has used everything."""
+    client = make_client(PRIVATE_REGISTRATION=request.param)
+    mailbox = Mailbox(client.wire.app)
     client.address = ADDRESS
-    request = client.request
-    client.request = lambda *what, **more: request(*what, **{"headers": {"User-Agent": PROGRAM}, **more})
-    client.register("zephyrine", "zephyrine@quixotic.example")
-    client.post("/auth/email/verify", {"token": mailbox.last().token})
+    send = client.request
+    client.request = lambda *what, **more: send(*what, **{"headers": {"User-Agent": PROGRAM}, **more})
+    for _ in range(2):
+        client.register("zephyrine", "zephyrine@quixotic.example")
+        letter = mailbox.last()
+    client.post("/auth/email/verify", {"token": letter.token})
     client.login("zephyrine", "Wrong-Anvil-Crater-59")
     client.login("zephyrine")
     made = client.post("/auth/mfa/totp/enroll", {"name": "Zephyrine's phone"}).json
@@ -45,9 +50,9 @@ def everything(app):
     return {name: repr(rows_).casefold() for name, rows_ in found.items()}
 
 
-def test_the_person_is_gone_from_every_column_of_every_table(lived, mailbox):
+def test_the_person_is_gone_from_every_column_of_every_table(lived):
     assert delete(lived).status == 204
-    mailbox.work()
+    Mailbox(lived.wire.app).work()
     traces = ("zephyrine", "quixotic", ADDRESS, PROGRAM.casefold())
     found = {(name, trace) for name, text in everything(lived.wire.app).items() for trace in traces if trace in text}
     assert found == set()
