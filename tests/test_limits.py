@@ -1,6 +1,7 @@
 """Rate limits: never more than the table says, wherever they are counted, and the right client is counted."""
 
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -10,13 +11,17 @@ import redis
 
 from auth.limits.counters import Local
 from auth.limits.rates import LIMITS, network
+from auth.limits.remote import REDIS_SECONDS
 from tests.support.clients import PASSWORD
+from tests.support.delays import Delay
 from tests.support.marks import one_client, one_database
 from tests.support.processes import wait_until
 
 LOGINS = LIMITS["login"].address.amount
 LOGIN_PERIOD = LIMITS["login"].address.get_expiry()
 LETTERS = LIMITS["mail"].person.amount
+
+LOCALLY_MAILED = 'gatehouse_counted_locally_total{limit="mail"}'
 
 STORES = ("process", "database", "redis")
 
@@ -26,7 +31,7 @@ def settings(request, monkeypatch):
     """The settings that choose where requests are counted."""
     if request.param == "redis":
         # What is exact is not to depend on how busy the machine of the tests is.
-        monkeypatch.setattr("auth.limits.shared.REDIS_SECONDS", 10)
+        monkeypatch.setattr("auth.limits.remote.REDIS_SECONDS", 10)
         return {"RATE_LIMITS": True, "REDIS_URL": request.getfixturevalue("redis_server")().url}
     return {"RATE_LIMITS": True}
 
@@ -304,6 +309,43 @@ def test_while_redis_hangs_the_limits_go_on(make_client, redis_server):
     server.pause()
     assert let_in(client, LOGINS + 5) == LOGINS - 1
     server.resume()
+
+
+@pytest.fixture
+def far(redis_server):
+    """Redis behind a proxy that holds back every answer."""
+    with Delay(redis_server().port) as proxy:
+        yield proxy
+
+
+@one_database
+@one_client
+@pytest.mark.asvs("13.2.6")
+def test_a_limit_is_one_answer_of_redis_from_the_first_request_on(make_client, far):
+    client = make_client(RATE_LIMITS=True, REDIS_URL=far.url)
+    before = figure(client, LOCALLY_MAILED)
+    for answers in (2, 4, 6):
+        assert ask_from(client, 1, "/auth/password/forgot", "ada@example.org").status == 202
+        assert far.answers == answers
+    assert figure(client, LOCALLY_MAILED) == before
+
+
+@one_database
+@one_client
+@pytest.mark.asvs("13.2.6")
+@pytest.mark.parametrize("seconds", [0.1, 0.2, 1])
+def test_however_slow_redis_is_a_request_waits_a_quarter_of_a_second_for_it(make_client, far, seconds):
+    client = make_client(RATE_LIMITS=True, REDIS_URL=far.url).signed_in("ada")
+    far.seconds = seconds
+    took = []
+    for number in range(LETTERS):
+        began = time.monotonic()
+        assert change_to(client, f"ada-{number}@example.org").status == 202
+        took.append(time.monotonic() - began)
+    # The machine of the tests may be busy: what is bounded is the wait, and of these three limits would take thrice.
+    assert min(took) < REDIS_SECONDS + 0.1
+    assert max(took) < REDIS_SECONDS + 0.5
+    assert change_to(client, "ada@example.com").status == 429
 
 
 @one_database

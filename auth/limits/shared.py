@@ -1,27 +1,22 @@
-"""Counting together: in the database (the processes of one server, or several) or in Redis (several machines).
+"""Counting together in the database, and where requests are counted: there, in Redis, or in the memory of a process.
 
-What a shared store has refused is remembered here until it would be granted, so that a flood beyond the limit costs
-neither a statement nor a message.
+What the database has refused is remembered until it would be granted, so that a flood beyond the limit costs no
+statement.
 """
 
-import math
 import time
 from datetime import timedelta
 from typing import Any
 
 from limits import RateLimitItem
-from limits.storage import RedisStorage
-from limits.strategies import MovingWindowRateLimiter
 from sqlalchemy import bindparam, func, or_, select
 
-from auth import database, metrics
+from auth import database
 from auth.limits.counters import Counter, Local, Refusals, Window, window
-from auth.outages import Outage
+from auth.limits.remote import InRedis
 from config import Settings
 from models import RateWindow, now
 
-# How long Redis may take to accept a connection or to answer. A request asks twice, so it waits for 250 ms at most.
-REDIS_SECONDS = 0.12
 # Moments in the database are milliseconds in so many digits, which as text sort as numbers do.
 DIGITS = 13
 
@@ -46,45 +41,6 @@ class InDatabase:
     def reset(self) -> None:
         """Forget what was refused; the table stays."""
         self._refusals.reset()
-
-
-class InRedis:
-    """Counts in Redis, and in this process while Redis is away; what Redis grants is counted here as well."""
-
-    def __init__(self, url: str) -> None:
-        self._store = RedisStorage(url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
-        self._strategy = MovingWindowRateLimiter(self._store)
-        self._refusals = Refusals()
-        self._local = Local()
-        self._outage = Outage("redis")
-
-    def hit(self, item: RateLimitItem, key: str) -> Window:
-        """Count a request."""
-        if refused := self._refusals.find(item, key):
-            return refused
-        if self._outage.permits():
-            try:
-                return self._hit(item, key)
-            except self._store.base_exceptions as error:
-                self._outage.failed(error)
-        metrics.counted_locally.labels(key.partition(":")[0]).inc()
-        return self._local.hit(item, key)
-
-    def reset(self) -> None:
-        """Forget what this process remembers; Redis keeps what it has."""
-        self._refusals.reset()
-        self._local.reset()
-        self._outage.reset()
-
-    def _hit(self, item: RateLimitItem, key: str) -> Window:
-        granted = self._strategy.hit(item, key)
-        reset_at, remaining = self._strategy.get_window_stats(item, key)
-        self._outage.answered()
-        found = Window(granted, item.amount, remaining, max(1, math.ceil(reset_at - time.time())))
-        if granted:
-            self._local.hit(item, key)
-            return found
-        return self._refusals.note(key, found)
 
 
 def choose(settings: Settings, alone: bool = False) -> Counter:
