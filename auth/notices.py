@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, select, update
 
 from auth import database, links, useragent, users
 from auth.users import Account
+from config import settings
 from models import AuditEvent, AuditHead, Bookmark, Letter, Session, now
 
 READER = "notices"
@@ -108,12 +109,29 @@ def _is_new_here(row: Any) -> bool:
     latest = database.execute(seen.order_by(Session.created_at.desc()).limit(REMEMBERED)).all()
     this = next((session for session in latest if session.id == row.session_id), None)
     others = latest[latest.index(this) + 1 :] if this is not None else []
-    return bool(others) and not any(_is_same(this, other) for other in others)
+    if not others:
+        return _is_new_after_long(row)
+    return not any(_is_same(this, other) for other in others)
+
+
+def _is_new_after_long(row: Any) -> bool:
+    """The same where the sessions of the past are gone: by what the trail tells of sign-ins, as far as it reaches."""
+    signed_in = (AuditEvent.user_id == row.user_id, AuditEvent.id < row.id, AuditEvent.name == "login.succeeded")
+    seen = select(AuditEvent.user_agent, AuditEvent.ip).where(*signed_in).order_by(AuditEvent.id.desc())
+    earlier = database.execute(seen.limit(REMEMBERED)).all()
+    if not earlier:
+        account = users.get(row.user_id)
+        return account is not None and row.at - account.created_at > timedelta(days=settings().audit_retention_days)
+    return not any(_is_alike(row, other) for other in earlier)
 
 
 def _is_same(this: Any, other: Any) -> bool:
     if this.device_id is not None and this.device_id == other.device_id:
         return True
+    return _is_alike(this, other)
+
+
+def _is_alike(this: Any, other: Any) -> bool:
     return this.user_agent == other.user_agent and _place(this.ip) == _place(other.ip)
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from auth import audit, database, links, notices
 from auth.mail import letters
-from models import Letter
+from auth.worker import housekeeping
+from models import Letter, Session
 from tests.support.authenticator import Authenticator
 from tests.support.clients import PASSWORD
 from tests.support.mailbox import Mailbox
@@ -64,6 +65,32 @@ def test_a_sign_in_from_a_new_device_or_place_is_told(ada, mailbox, user_agent, 
     sign_in(ada, user_agent=user_agent, address=address)
     assert subjects(mailbox) == ["A sign-in from a new device"]
     assert address in mailbox.last().text
+
+
+@one_client
+@pytest.mark.asvs("6.3.5")
+@pytest.mark.parametrize(
+    ("days", "user_agent", "news"),
+    [(100, EDGE, True), (100, FIREFOX, False), (500, EDGE, True), (500, FIREFOX, True)],
+)
+def test_a_stranger_in_an_account_that_nobody_has_used_for_long_is_told(ada, mailbox, clock, days, user_agent, news):
+    mailbox.work()
+    clock.shift(days * 86_400)
+    with ada.wire.app.app_context():
+        housekeeping.purge()
+        audit.purge()
+        database.end()
+    assert rows(ada.wire.app, Session) == []
+    sign_in(ada, user_agent=user_agent)
+    assert subjects(mailbox) == (["A sign-in from a new device"] if news else [])
+
+
+@one_client
+def test_the_first_sign_in_is_no_news_however_late_it_is(client, mailbox, clock):
+    client.register("ada")
+    clock.shift(100 * 86_400)
+    sign_in(client)
+    assert subjects(mailbox) == []
 
 
 @one_client
