@@ -16,8 +16,9 @@ from flask import current_app
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from auth import guessable
+
 ROOT = Path(__file__).resolve().parent
-EXAMPLE_SECRETS = ("change-me", "changeme", "secret", "example", "development", "0123456789", "password")
 MAIL_SCHEMES = ("smtp", "smtps", "file", "memory")
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (nothing listens here)
 
@@ -104,7 +105,7 @@ class Settings(BaseSettings):
     password_min_length: int = Field(
         8, ge=8, le=64, description="15 where a password is the only factor (SP 800-63B-4)"
     )
-    password_pepper: str = Field("", description="secret mixed into every password before it is hashed")
+    password_pepper: str = Field("", description="secret of at least 32 bytes, mixed into every password to be hashed")
     breach_check_url: str = Field(
         "", description="range API that knows breached passwords, such as https://api.example.com/range; off when empty"
     )
@@ -305,15 +306,17 @@ def _unsafe(given: Settings) -> list[str]:
         for name, url in https.items()
         if not url.startswith("https://")
     ]
-    if len(given.secret_key.encode()) < 32 or _guessable(given.secret_key):
-        unsafe.append("SECRET_KEY must be at least 32 random bytes")
+    keys = {"SECRET_KEY": (given.secret_key,), "SECRET_KEY_FALLBACKS": given.secret_key_fallbacks}
+    keys["PASSWORD_PEPPER"] = (given.password_pepper,) if given.password_pepper else ()
+    weak = (name for name, named in keys.items() if any(map(guessable.is_weak, named)))
+    unsafe += [f"{name} must be at least 32 random bytes" for name in weak]
     if not given.rate_limits:
         unsafe.append("RATE_LIMITS must be on")
     if given.bcrypt_rounds < 10:
         unsafe.append("BCRYPT_ROUNDS must be at least 10")
     if not given.mail_url.startswith(("smtp://", "smtps://")):
         unsafe.append("MAIL_URL must be an smtp:// or smtps:// server")
-    if given.metrics_token and len(given.metrics_token) < 16:
+    if given.metrics_token and (len(given.metrics_token) < 16 or guessable.is_guessable(given.metrics_token)):
         unsafe.append("METRICS_TOKEN must be at least 16 random characters")
     unsafe += [
         f"{name} must be an https:// server"
@@ -326,10 +329,6 @@ def _unsafe(given: Settings) -> list[str]:
         for name, named in origins.items() for origin in named if not origin.startswith(("https:", "android:"))
     ]  # fmt: skip
     return unsafe
-
-
-def _guessable(secret: str) -> bool:
-    return len(set(secret)) < 12 or any(word in secret.lower() for word in EXAMPLE_SECRETS)
 
 
 def _faults(error: ValidationError) -> list[str]:

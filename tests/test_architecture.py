@@ -38,6 +38,7 @@ ROWS = (
     ("metrics",),
     ("models",),
     ("config",),
+    ("guessable",),
 )
 ROW_OF = {part: number for number, row in enumerate(ROWS) for part in row}
 

@@ -1,5 +1,6 @@
 """A real deployment starts with safe settings or not at all, and hears of every unsafe one in the same message."""
 
+import secrets
 import subprocess
 import sys
 
@@ -28,6 +29,8 @@ UNSAFE = {
     "CORS_ORIGINS": "*",
     "BCRYPT_ROUNDS": "4",
     "METRICS_TOKEN": "short",
+    "SECRET_KEY_FALLBACKS": "change-me",
+    "PASSWORD_PEPPER": "x",
     "BREACH_CHECK_URL": "http://breaches.example.org/range",
 }
 
@@ -47,6 +50,36 @@ def test_safe_settings_are_taken():
 @pytest.mark.parametrize("name", UNSAFE)
 def test_each_unsafe_setting_is_refused_by_name(name):
     assert name in refusal(**{**SAFE, name: UNSAFE[name]})
+
+
+WEAK = [
+    "abcdefghijklmnopqrstuvwxyzabcdef",
+    "ZYXWVUTSRQPONMLKJIHGFEDCBA987654",
+    "qwertyuiopasdfghjklzxcvbnm123456",
+    "aabbccddeeffgghhiijjkkllmmnnoopp",
+    "change-me-9Qx7LzP5tRf7YbNc3HmJ9sGa",
+    "Vd8-kq2Vd8-kq2Vd8-kq2Vd8-kq2Vd8-",
+]
+
+
+@pytest.mark.asvs("11.2.3", "13.2.3")
+@pytest.mark.parametrize("name", ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "PASSWORD_PEPPER"])
+@pytest.mark.parametrize("secret", WEAK)
+def test_every_secret_is_held_to_the_same_test(name, secret):
+    message = refusal(**{**SAFE, name: secret})
+    assert f"{name} must be at least 32 random bytes" in message
+    assert secret not in message
+
+
+def test_one_weak_key_among_the_earlier_ones_is_enough():
+    assert "SECRET_KEY_FALLBACKS" in refusal(**{**SAFE, "SECRET_KEY_FALLBACKS": f"{SAFE['SECRET_KEY']},{WEAK[0]}"})
+
+
+@pytest.mark.parametrize("make", [secrets.token_urlsafe, secrets.token_hex])
+def test_random_secrets_are_taken(make):
+    for _ in range(300):
+        given = {"SECRET_KEY": make(32), "SECRET_KEY_FALLBACKS": make(32), "PASSWORD_PEPPER": make(32)}
+        assert load({**SAFE, **given, "METRICS_TOKEN": make(16)}).production
 
 
 @pytest.mark.asvs("13.2.3")
