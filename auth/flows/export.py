@@ -4,12 +4,13 @@ The document is made from the tables themselves: whatever has the person's id is
 what is kept encrypted and is none. Its schema is that of `Export` in the API document.
 """
 
+import base64
 from datetime import datetime
 from types import GenericAlias
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from flask import Blueprint, Response
-from pydantic import Field, create_model
+from pydantic import BeforeValidator, Field, create_model
 from sqlalchemy import JSON, Column, LargeBinary, Table, select
 
 from auth import access, answers, database, events
@@ -22,15 +23,30 @@ from models import Base, Moment, now
 
 bp = Blueprint("export", __name__)
 
+
+def _base64url(data: bytes) -> str:
+    """As `PublicKeyCredential.toJSON()` writes bytes (WebAuthn section 5.1)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+Bytes = Annotated[
+    str,
+    BeforeValidator(_base64url),
+    Field(description="Base64url without padding.", examples=["AbCdEfGhIjKlMnOpQrStUv"]),
+]
+
 # Secrets and their hashes prove who somebody is and say nothing of them; the rest repeats a name in another form.
 WITHHELD = frozenset({
     "password_hash", "username_key", "username_skeleton", "email_key", "secret_hash", "code_hash", "name_hash",
     "origin_hash", "previous_hash", "hash", "subject", "claim", "generation", "device_epoch",
 })  # fmt: skip
+# Of a passkey's; all other bytes are encrypted.
+PLAIN_BYTES = frozenset({"credential_id", "user_handle", "public_key"})
 
 
 def _is_shown(column: Column[Any]) -> bool:
-    return column.name not in WITHHELD and column.name != "user_id" and not isinstance(column.type, LargeBinary)
+    sealed = isinstance(column.type, LargeBinary) and column.name not in PLAIN_BYTES
+    return column.name not in WITHHELD and column.name != "user_id" and not sealed
 
 
 def _shown(table: Table) -> list[Column[Any]]:
@@ -44,6 +60,8 @@ def _type(name: str, told: str, members: dict[str, Any]) -> type[Answer]:
 def _kind(column: Column[Any]) -> Any:
     if isinstance(column.type, Moment):
         return datetime
+    if isinstance(column.type, LargeBinary):
+        return Bytes
     return Any if isinstance(column.type, JSON) else column.type.python_type
 
 

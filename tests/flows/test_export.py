@@ -2,10 +2,12 @@
 
 import re
 
+import cbor2
 import pytest
 
 from auth.flows.export import OWNED, WITHHELD
 from models import Base
+from tests.support.authenticator import Authenticator, cose, decoded
 from tests.support.clients import PASSWORD
 from tests.support.factors import verified
 from tests.support.mailed import RESET
@@ -50,6 +52,19 @@ def test_a_phone_number_is_in_it_although_it_is_kept_encrypted(make_client, tmp_
     codes = client.post("/auth/mfa/sms/confirm", {"code": code}).json["recovery_codes"]
     client.post("/auth/reauthenticate", {"password": PASSWORD, "method": "recovery_code", "code": codes[0]})
     assert client.get("/auth/me/export").json["phone_numbers"] == ["+4915123456789"]
+
+
+def test_a_passkey_is_in_it_with_what_the_service_knows_it_by(client):
+    authenticator = Authenticator()
+    options = verified(client).post("/auth/passkeys/register/options").json
+    client.post("/auth/passkeys/register/verify", {"credential": authenticator.create(options)})
+    challenge = client.post("/auth/reauthenticate/options").json
+    client.post("/auth/reauthenticate", {"passkey": authenticator.get(challenge)})
+    (shown,) = client.get("/auth/me/export").json["passkeys"]
+    (kept,) = authenticator.kept
+    assert decoded(shown["credential_id"]) == kept.id
+    assert shown["user_handle"] == kept.user_handle
+    assert decoded(shown["public_key"]) == cbor2.dumps(cose(kept.private))
 
 
 def test_nobody_else_is_in_it(client):
