@@ -70,7 +70,8 @@ def _proven(account: Account) -> Account:
     """The account, its address verified; at the first time, without what others may have left in it."""
     if account.email_verified_at is not None or not users.prove_first(account.id, passwords.UNUSABLE):
         return account
-    one_time.void_all(account.id, keep=(links.NOT_ME,))
+    # What chooses a password went to this address, as did the notices.
+    one_time.void_all(account.id, keep=(links.NOT_ME, links.RESET))
     epoch = users.forget_devices(account.id)
     sessions.revoke_all(account.id, "address verified")
     events.record("email.verified", account.id)
