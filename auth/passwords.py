@@ -27,7 +27,7 @@ EASY_GUESSES = 15_000
 # The estimator takes any long repetition for easy; a text this long is not guessed.
 LONG = 48
 # Signs that the estimator also reads as letters. It tries every reading of all kinds there are, which for ten kinds in
-# 47 characters holds every thread for 160 ms; for two it is 5 ms.
+# 47 characters holds every thread for 160 ms; for two it is 10 ms at most.
 SIGNS, KINDS_OF_SIGNS = frozenset("@({[<!|$+%"), 2
 # The tables of the estimator are made by its first call: by this one the workers are forked after, and share them.
 zxcvbn(SERVICE_NAMES[0])
