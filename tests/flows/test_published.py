@@ -119,7 +119,6 @@ def test_it_is_signed_no_more_than_once_a_second_whatever_is_revoked(client, rev
     assert "first" in listed(client.get(PATH))["revoked"]
 
 
-@pytest.mark.asvs("RFC 9110")
 @pytest.mark.parametrize("accepted", ["gzip", "br, gzip;q=0.5", "*"])
 def test_it_comes_compressed_to_whoever_accepts_that_with_a_tag_of_its_own(client, revoke, at_once, accepted):
     revoke("session")
@@ -132,7 +131,6 @@ def test_it_comes_compressed_to_whoever_accepts_that_with_a_tag_of_its_own(clien
     assert plain.headers["ETag"] != packed.headers["ETag"]
 
 
-@pytest.mark.asvs("RFC 9110")
 def test_the_tag_of_one_encoding_confirms_that_one_only(client):
     accepting = {"Accept-Encoding": "gzip"}
     plain, packed = client.get(PATH), client.get(PATH, headers=accepting)
