@@ -84,7 +84,7 @@ def workers(house: Servers, load: Generator, scale: Scale, findings: Findings) -
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--short", action="store_true", help="under three minutes; docs/performance.md stays as it is")
+    parser.add_argument("--short", action="store_true", help="about three minutes; docs/performance.md stays as it is")
     parser.add_argument("--million", action="store_true", help="also with a million accounts and sessions")
     chosen = parser.parse_args()
     scale, findings = (SHORT if chosen.short else FULL), Findings(load_average=os.getloadavg()[0])

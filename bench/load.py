@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import re
 import selectors
-import signal
 import socket
 import sys
 import time
@@ -272,9 +271,12 @@ class Generator:
 
 @contextlib.contextmanager
 def generator() -> Iterator[Generator]:
-    """A generator whose processes end with the block, in the middle of a load too; Ctrl-C is for the block to hear."""
-    ignore_interrupt = (signal.SIGINT, signal.SIG_IGN)
-    with multiprocessing.get_context("spawn").Pool(2, signal.signal, ignore_interrupt) as pool:
+    """A generator whose processes end with the block, in the middle of a load too.
+
+    Ctrl-C and what `timeout` sends go to a whole group, and are for the block to hear: a process that died with a queue
+    in hand would keep the others waiting for ever.
+    """
+    with multiprocessing.get_context("spawn").Pool(2, os.setpgrp) as pool:
         yield Generator(pool)
 
 

@@ -31,7 +31,7 @@ WORKS = {
 HEAD = """# Performance
 
 `make bench` measures the service beside others and writes this page and its plot; `make bench ARGS=--million` adds a
-million accounts, `make bench ARGS=--short` takes under three minutes and writes nothing. It starts everything itself,
+million accounts, `make bench ARGS=--short` takes about three minutes and writes nothing. It starts everything itself,
 on loopback: no other work should run meanwhile. The server has one core and the load generator another; competitors
 take turns in every round, and a ratio is the median of the ratios of single rounds, with the least and the greatest.
 The section "What falls short and why" is written by hand and stays when the page is written anew.
