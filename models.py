@@ -212,7 +212,7 @@ class Bookmark(Base):
 
 
 class Attempt(Base):
-    """Guesses at one account, one of its devices, or one unknown name; `subject` is a keyed hash for the last.
+    """Guesses at one account, from one of its devices, or under one name, whose `subject` is a keyed hash.
 
     `proven_at` is the sign-in that the guesses in a row are counted from.
     """

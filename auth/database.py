@@ -140,16 +140,16 @@ def apart() -> Iterator[Unit]:
         unit.close()
 
 
-def alone(statement: Executable, values: Values = None) -> Row[Any] | None:
-    """The first row of one writing statement that is committed by itself, whatever becomes of the request."""
+def alone(statement: Executable, values: Values = None) -> Sequence[Row[Any]]:
+    """The rows of one writing statement that is committed by itself, whatever becomes of the request."""
     if db.engine.dialect.name == "sqlite":
         with apart():
-            return execute(statement, values).first()
+            return execute(statement, values).all()
     unit = current()
     if unit.writing:
         raise RuntimeError("a statement of its own cannot run while the request is writing")
     connection = unit.connection = unit.connection or connect()
-    return connection.execute(statement, values).first()
+    return connection.execute(statement, values).all()
 
 
 def _begin(unit: Unit, connection: Connection) -> None:

@@ -142,10 +142,10 @@ def minutes(lifetime: timedelta) -> int:
 
 def _hold_by_code(purpose: str, email: str, code: str) -> Held:
     account, subject = users.find_by_email(email), fields.key(email)
-    limits.count_guess(account, email)
+    paid = limits.count_guess(account, email)
     tries = _count_try(purpose, subject)
     held = one_time.hold_code(purpose, subject, code, CODE_LIFETIME) if tries <= WRONG_CODES else None
-    if held is None:
+    if held is None or not paid:
         wrong = LinkInvalid().recorded("code.failed", user_id=account.id if account else None)
         raise wrong.then(lambda: _end_after(tries, purpose, subject))
     return held
@@ -153,8 +153,8 @@ def _hold_by_code(purpose: str, email: str, code: str) -> Held:
 
 def _count_try(purpose: str, subject: str) -> int:
     """Count one try, by itself. A row is written in any case, so that its time tells nothing."""
-    row = database.alone(database.by_dialect(_counting), {"subject": _tries_of(purpose, subject), "now": now()})
-    return int(row.guesses) if row else WRONG_CODES + 1
+    rows = database.alone(database.by_dialect(_counting), {"subject": _tries_of(purpose, subject), "now": now()})
+    return int(rows[0].guesses) if rows else WRONG_CODES + 1
 
 
 def _end_after(tries: int, purpose: str, subject: str) -> None:

@@ -48,11 +48,12 @@ def check(account: Account | None, identifier: str, password: str) -> Account:
     """
     stored, rounds = account.password_hash if account else UNUSABLE, settings().bcrypt_rounds
     with hashing.place() as run:
-        limits.count_guess(account, identifier)
+        paid = limits.count_guess(account, identifier)
         database.release()
-        right = run(_compare, _prehash(password), stored, rounds)
+        right = run(_compare, _prehash(password), stored if paid else UNUSABLE, rounds)
     if account is None or not right:
-        raise InvalidCredentials().recorded("login.failed", user_id=account.id if account else None, reason="password")
+        reason = "password" if paid else "locked"
+        raise InvalidCredentials().recorded("login.failed", user_id=account.id if account else None, reason=reason)
     return _renewed(account, password) if int(stored.split("$")[2]) < rounds else account
 
 

@@ -45,10 +45,66 @@ def test_even_the_right_password_is_not_looked_at_then(owner):
     assert outcomes(guess(owner, password=PASSWORD)) == [LOCKED]
 
 
+@pytest.mark.asvs("6.3.1")
 def test_username_and_address_share_the_budget(owner):
     guess(owner, GUESSES // 2)
     guess(owner, GUESSES // 2, "ADA@example.org")
-    assert outcomes(guess(owner)) == [LOCKED]
+    # Not looked at, and not told of either: that would tell that both names are of one person.
+    assert outcomes(guess(owner, password=PASSWORD) + guess(owner, 1, "ada@example.org", PASSWORD)) == [WRONG] * 2
+    assert reasons(owner) == ["password"] * GUESSES + ["locked"] * 2
+
+
+def reasons(owner):
+    """Why sign-ins failed, as the owner is told, in the order in which they did."""
+    events = owner.get("/auth/me/events?limit=100").json["items"]
+    return [event["data"]["reason"] for event in reversed(events) if event["name"] == "login.failed"]
+
+
+@pytest.mark.asvs("6.3.8")
+def test_no_lock_tells_that_a_username_and_an_address_are_one_persons(client, statements):
+    client.register("ada")
+    seen, answers = {}, {}
+    for username, email in (("ada", "ada@example.org"), ("nobody", "nobody@example.org")):
+        with statements() as seen[username]:
+            first, second = guess(client, GUESSES + 2, username), guess(client, GUESSES + 2, email)
+        assert outcomes(second) == [WRONG] * GUESSES + [LOCKED] * 2
+        answers[username] = [told(answer) for answer in first + second]
+    assert answers["ada"] == answers["nobody"]
+    assert seen["ada"] == seen["nobody"]
+
+
+@pytest.mark.asvs("6.3.8")
+def test_no_lock_tells_whose_address_a_mailed_code_is_guessed_at(client):
+    client.register("ada")
+    for username, email in (("ada", "ada@example.org"), ("nobody", "nobody@example.org")):
+        guess(client, GUESSES, username)
+        body = {"email": email, "code": "AAAA-AAAA"}
+        answers = [client.another().post("/auth/magic-link/verify", body) for _ in range(GUESSES + 1)]
+        assert {answer.code for answer in answers[:-1]} == {"link_invalid"}
+        assert answers[-1].code == "account_locked"
+
+
+def test_a_name_that_is_locked_costs_the_account_nothing(owner, clock):
+    guess(owner, GUESSES)
+    clock.shift(MINUTES_5 - 60)
+    guess(owner, GUESSES, "ada@example.org")
+    clock.shift(61)
+    assert outcomes(guess(owner, GUESSES + 1, "ada@example.org")) == [LOCKED] * (GUESSES + 1)
+    assert guess(owner, password=PASSWORD)[0].status == 200
+
+
+@pytest.mark.asvs("6.3.1", "15.4.2")
+def test_of_50_parallel_guesses_under_two_names_ten_are_evaluated(owner, race):
+    names = ("ada", "ada@example.org")
+    answers = race(50, lambda number: guess(owner, 1, names[number % 2])[0])
+    assert set(outcomes(answers)) <= {WRONG, LOCKED}
+    assert reasons(owner).count("password") == GUESSES
+
+
+def test_a_name_that_nobody_had_is_not_locked_for_who_registers_it(client):
+    guess(client, GUESSES + 1)
+    client.register("ada")
+    assert guess(client, password=PASSWORD)[0].status == 200
 
 
 def test_another_person_is_not_affected(owner):

@@ -33,8 +33,12 @@ OWNER = """**Nobody is locked out by others.** A browser or program that has sig
 token (a cookie, or `X-Device-Token`) and has the same budget for itself, which strangers cannot spend. A new
 password, "not me" and the first proof of an address by a mailed sign-in void every such token (where the password is
 changed, a new one is handed out), and after 400 days without a sign-in it is void by itself. A password reset gives
-every budget back. Names that nobody has are counted in the same way and answered with the same words,
-so that a lockout tells nothing."""
+every budget back.
+
+**A lockout tells nothing.** Names that nobody has are counted in the same way and answered with the same words. A guess
+is counted for the account and for the name that was typed, and only a name is ever answered as locked: under its other
+name an account that is exhausted answers as if the guess were wrong, without looking at it. Such guesses stand in the
+owner's events as `login.failed` with the reason `locked`."""
 
 
 def limits(routes: list[Route]) -> str:

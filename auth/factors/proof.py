@@ -12,7 +12,7 @@ def check(account: Account, method: str, code: str, scope: str) -> None:
     `scope` is the sign-in or session it is given for. The guesses share the budget of the password's: a code cannot be
     tried more often than a password.
     """
-    limits.count_guess(account, account.username)
+    limits.count_own_guess(account)
     if not _spend(account.id, method, crypto.tidy_code(code), scope):
         raise CodeInvalid().recorded("mfa.failed", user_id=account.id, method=method)
 

@@ -119,7 +119,7 @@ def _enrol(kind: str, name: str, number: str) -> dict[str, Any]:
 
 def _confirm(kind: str, code: str) -> dict[str, Any]:
     access.check_no_lesser()
-    limits.count_guess(access.account(), access.account().username)
+    limits.count_own_guess(access.account())
     right = codes.spend(kind, access.user_id(), codes.ENROLMENT, code)
     row = authenticators.waiting(access.user_id(), kind)
     confirmed = authenticators.confirm(row) if right and row else None

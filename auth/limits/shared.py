@@ -67,8 +67,8 @@ def _count(item: RateLimitItem, key: str, time_now: float) -> str | None:
         "oldest": (item.amount - 1) * DIGITS + 1,
         "cutoff": _digits(time_now - item.get_expiry()),
     }
-    row = database.alone(database.by_dialect(_counting), values)
-    return row.moments if row else None
+    rows = database.alone(database.by_dialect(_counting), values)
+    return rows[0].moments if rows else None
 
 
 def _counting(insert: Any) -> Any:
