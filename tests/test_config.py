@@ -178,6 +178,13 @@ def test_importing_builds_nothing_and_reads_no_environment(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_a_service_on_sqlite_alone_loads_nothing_that_only_others_need(tmp_path):
+    """docs/adr/0014: each of these is megabytes in every worker."""
+    late = ["alembic", "psycopg", "redis", "rich", "segno", "sqlalchemy.dialects.postgresql", "webauthn", "zxcvbn"]
+    code = f"import sys, app; app.create_app(); print([name for name in {late} if name in sys.modules])"
+    assert in_a_process(code, tmp_path).strip() == "[]"
+
+
 def test_the_factory_takes_settings_or_reads_them(tmp_path):
     code = "from app import create_app; print(create_app().name, create_app({'INSTANCE_PATH': 'here'}).name)"
     assert in_a_process(code, tmp_path) == "gatehouse gatehouse\n"

@@ -4,6 +4,7 @@ What the database has refused is remembered until it would be granted, so that a
 statement.
 """
 
+import importlib
 import time
 from datetime import timedelta
 from typing import Any
@@ -13,7 +14,6 @@ from sqlalchemy import bindparam, func, or_, select
 
 from auth import database
 from auth.limits.counters import Counter, Local, Refusals, Window, window
-from auth.limits.remote import InRedis
 from config import Settings
 from models import RateWindow, now
 
@@ -49,7 +49,9 @@ def choose(settings: Settings, alone: bool = False) -> Counter:
     Only the built-in server knows how many processes it starts: another one may start any number, whatever WORKERS is.
     """
     if settings.redis_url:
-        return InRedis(settings.redis_url)
+        # The client of Redis weighs five megabytes, which whoever has none does without.
+        in_redis: Counter = importlib.import_module("auth.limits.remote").InRedis(settings.redis_url)
+        return in_redis
     return Local() if alone and settings.sqlalchemy_url.startswith("sqlite") else InDatabase()
 
 
