@@ -13,9 +13,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, case, delete, literal, not_, or_, select, true, union_all, update
+from sqlalchemy.exc import IntegrityError
 
 from auth import crypto, database, devices, fields
-from auth.problems import AccountLocked
+from auth.problems import AccountLocked, TokenRevoked
 from auth.users import Account
 from models import Attempt, now
 
@@ -30,9 +31,36 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 def count_guess(account: Account | None, identifier: str) -> bool:
     """Pay for one guess. Raises AccountLocked when what was typed is exhausted.
 
-    False when the account is by guesses under its other name: what was shown must not be looked at, and the answer be
-    that to a wrong guess. A budget returns after WINDOW without an evaluated guess, and with a sign-in of the owner.
+    False when the account is by guesses under its other name, or was deleted meanwhile: what was shown must not be
+    looked at, and the answer be that to a wrong guess. A budget returns after WINDOW without an evaluated guess, and
+    with a sign-in of the owner.
     """
+    try:
+        return _pay(account, identifier)
+    except IntegrityError:
+        return False
+
+
+def count_own_guess(account: Account) -> None:
+    """Pay for one guess of somebody who has shown who they are.
+
+    Raises AccountLocked whichever name is exhausted, and TokenRevoked when the account was deleted meanwhile.
+    """
+    try:
+        paid = _pay(account, account.username)
+    except IntegrityError:
+        raise TokenRevoked from None
+    if not paid:
+        raise AccountLocked(retry_after=math.ceil(WINDOW.total_seconds()))
+
+
+def forgive(user_id: int) -> None:
+    """Give an account and its devices their whole budget back, in the current transaction."""
+    database.execute(delete(Attempt).where(Attempt.user_id == user_id))
+
+
+def _pay(account: Account | None, identifier: str) -> bool:
+    """Whether a guess at the account was paid for; raises IntegrityError when there is no such account any more."""
     device = devices.known(account.id, account.device_epoch) if account else devices.known(0, 0)
     time = now()
     values = {
@@ -50,17 +78,6 @@ def count_guess(account: Account | None, identifier: str) -> bool:
     if told[0] not in (subjects := {row.subject for row in paid}):
         raise _locked(account, told[0], time)
     return subjects == set(told)
-
-
-def count_own_guess(account: Account) -> None:
-    """Pay for one guess of somebody who has shown who they are; raises AccountLocked whichever name is exhausted."""
-    if not count_guess(account, account.username):
-        raise AccountLocked(retry_after=math.ceil(WINDOW.total_seconds()))
-
-
-def forgive(user_id: int) -> None:
-    """Give an account and its devices their whole budget back, in the current transaction."""
-    database.execute(delete(Attempt).where(Attempt.user_id == user_id))
 
 
 def _subjects(account: Account | None, identifier: str) -> list[str]:
