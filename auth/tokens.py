@@ -5,6 +5,7 @@ bounded. Its signature and its form are then not checked again; its use, expiry 
 """
 
 import re
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +26,7 @@ ACCESS, REFRESH = "access", "refresh"
 TYP = {ACCESS: "at+jwt", REFRESH: "rt+jwt"}
 # Each weighs some two kilobytes.
 REMEMBERED = 2048
+ALIKE = ("iss", "aud", "type")
 LONGEST = 8192
 # Clocks of two machines may differ by so much when a token is said to be issued; expiry has no leeway.
 CLOCK_SKEW_SECONDS = 5
@@ -146,6 +148,8 @@ def _remember(token: str, claims: Claims, key_set: keys.KeySet) -> None:
     if len(verified) >= REMEMBERED:
         for oldest in list(verified)[: REMEMBERED // 8]:
             verified.pop(oldest, None)
+    # What nearly every token says alike is kept once.
+    claims |= {name: sys.intern(claims[name]) for name in ALIKE}
     verified[token] = claims
 
 
