@@ -19,7 +19,7 @@ help:
 		printf '%-18s %s\n' "$$verb" "$$text"; done
 
 run: $(RUNTIME) ## serve on http://127.0.0.1:8000 (installs and migrates first; Ctrl-C ends it)
-	@MALLOC_ARENA_MAX=2 exec $(PY) app.py
+	@MALLOC_ARENA_MAX=1 exec $(PY) app.py
 
 test: $(DEVELOPMENT) ## the whole suite, on SQLite and on PostgreSQL (some of it: ARGS="tests/flows -k refresh")
 	@$(PY) -m pytest -n $(JOBS) --dist worksteal --ignore tests/browser $(ARGS)

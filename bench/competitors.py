@@ -159,7 +159,7 @@ GATEHOUSE = Competitor(
         "RATE_LIMITS": "off",
         "BCRYPT_ROUNDS": "12",
         "LOG_LEVEL": "warning",
-        "MALLOC_ARENA_MAX": "2",  # As `make run` and the image have it.
+        "MALLOC_ARENA_MAX": "1",  # As `make run` and the image have it.
     },
     ready="/readyz",
 )
