@@ -71,11 +71,12 @@ def growth(house: Servers, load: Generator, scale: Scale, findings: Findings, si
 
 
 def workers(house: Servers, load: Generator, scale: Scale, findings: Findings) -> None:
-    """One worker on one core, two on two; a machine of two cores has to run the load generator on the same."""
+    """One worker on one core, two on two, with a load generator on every core of theirs."""
     print("One worker and two", flush=True)
     many = replace(scale, connections=32, logins=16)
     one = work.open_house(house, GATEHOUSE, ONE, many)
     two = work.open_house(house, GATEHOUSE, TWO, many, WORKERS="2")
+    one.beside = two.beside = True
     one.title, two.title = "one worker on one core", "two workers on two cores"
     findings.workers = [one, two]
     work.interleave(load, findings.workers, ["protected", "me", "login"], scale)

@@ -67,7 +67,5 @@ def worker_goals(findings: Findings) -> Iterator[Goal]:
     """Two workers on two cores, beside one on one."""
     if findings.workers:
         one, two = findings.workers
-        yield at_least("two workers beside one: login", 1.8, ratios(two, one, "login"))
-        for work in ("protected", "me"):
-            doubled = [2 * ratio for ratio in ratios(two, one, work, "per_cpu_second")]
-            yield at_least(f"two workers beside one: {work}, for the processor time used", 1.8, doubled)
+        for work in ("protected", "me", "login"):
+            yield at_least(f"two workers beside one: {work}", 1.8, ratios(two, one, work))

@@ -111,6 +111,18 @@ class Measured:
         return 1000 * times[min(len(times) - 1, int(share * len(times)))] if times else float("nan")
 
 
+def together(parts: list[Measured]) -> Measured:
+    """What several generators got at the same time."""
+    whole = Measured([script for part in parts for script in part.scripts])
+    whole.seconds, whole.busy = max(part.seconds for part in parts), max(part.busy for part in parts)
+    whole.without_retry_after = sum(part.without_retry_after for part in parts)
+    for part in parts:
+        whole.statuses += part.statuses
+        for status, times in part.latencies.items():
+            whole.latencies.setdefault(status, []).extend(times)
+    return whole
+
+
 class Answer(NamedTuple):
     """One HTTP answer."""
 

@@ -45,9 +45,8 @@ GROWN = """`protected` and `me` are asked with {tokens:,} live tokens in turn, o
 fewer, of all; a worker remembers {remembered:,}, so nearly every one of these checks verifies a signature. `few` is
 `protected` with the handful of tokens of the connections, seen before, as in the table further up.
 """
-SHARED_CORES = """On a machine of two cores the two workers share them with the load generator. What they could do alone
-is seen in the requests for each second of processor time that they used: as many as one worker's mean twice the
-throughput.
+SHARED_CORES = """Two workers leave no core of a machine of two to the load generator. So here every core carries a
+worker and a generator, one core as well as two: what the generator takes is the same part of both.
 """
 NOTES = """## What is compared
 
@@ -158,11 +157,10 @@ def flood_table(floods: dict[str, Flood]) -> str:
     )
 
 
-def grid(title: str, contenders: Sequence[Contender], works: Sequence[str], figure: str = "per_second") -> str:
+def grid(title: str, contenders: Sequence[Contender], works: Sequence[str]) -> str:
     """Requests a second of several works side by side."""
     rows = [
-        [one.title, *(rate(one.median(work, figure)) if work in one.samples else "" for work in works)]
-        for one in contenders
+        [one.title, *(rate(one.median(work)) if work in one.samples else "" for work in works)] for one in contenders
     ]
     return f"### {title}\n\n{table(('requests/s', *works), rows)}"
 
@@ -216,9 +214,6 @@ def sections(findings: Findings) -> list[str]:
     if findings.workers:
         parts.append(grid("Workers", findings.workers, ["protected", "me", "login"]))
         parts.append(SHARED_CORES)
-        parts.append(
-            grid("Workers, for each second of processor time", findings.workers, ["protected", "me"], "per_cpu_second")
-        )
     return parts
 
 

@@ -62,10 +62,6 @@ class Server:
         weights = [process.memory_info().rss for process in self.tree()]
         return float(sum(weights) if everything else max(weights)) / 1e6
 
-    def cpu_seconds(self) -> float:
-        """Processor time used so far by all of its processes."""
-        return float(sum(times.user + times.system for times in (p.cpu_times() for p in self.tree())))
-
     def wait(self, path: str) -> None:
         """Until `path` answers anything but an error of the server; exits with its log when it does not."""
         end = time.monotonic() + START_SECONDS

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import bcrypt
 
 from bench.competitors import PASSWORD, WRONG, Competitor, Session, ask, person_of
-from bench.load import Cycle, Generator, Load, Measured, Once, Script, request
+from bench.load import Cycle, Generator, Load, Measured, Once, Script, request, together
 from bench.minting import mint
 from bench.servers import Server, Servers, generator_cores
 
@@ -43,7 +43,6 @@ class Sample:
     p50: float = 0.0
     p99: float = 0.0
     busy: float = 0.0  # The generator's share of its core.
-    per_cpu_second: float = 0.0  # Answers for each second of processor time that the server used.
 
 
 @dataclass
@@ -69,25 +68,26 @@ class Service(Contender):
 
     competitor: Competitor = field(kw_only=True)
     server: Server = field(kw_only=True)
+    beside: bool = False  # Whether every core of the server carries a generator as well.
 
     def measure(self, generator: Generator, work: str, seconds: float) -> Sample:
         """Do one piece of work, counting what was granted; exits when the server refuses more than hardly any."""
-        used = self.server.cpu_seconds()
-        measured = generator.run(Load(self.server.port, self.scripts[work], seconds), generator_cores(self.on))
-        used = self.server.cpu_seconds() - used
+        measured = self._carry_out(generator, work, seconds)
         if set(measured.statuses) != {200}:
             told = f"{self.title}, {work}: answers by status {dict(measured.statuses)}"
             if measured.statuses[200] < (1 - REFUSED) * measured.statuses.total():
                 raise SystemExit(told)
             print(told, flush=True)
         self.scripts[work] = measured.scripts
-        return Sample(
-            measured.per_second(200),
-            measured.percentile(0.5),
-            measured.percentile(0.99),
-            measured.busy,
-            measured.statuses[200] / max(used, 0.01),
-        )
+        return Sample(measured.per_second(200), measured.percentile(0.5), measured.percentile(0.99), measured.busy)
+
+    def _carry_out(self, generator: Generator, work: str, seconds: float) -> Measured:
+        scripts, port = self.scripts[work], self.server.port
+        if not self.beside:
+            return generator.run(Load(port, scripts, seconds), generator_cores(self.on))
+        shares = [Load(port, scripts[number :: len(self.on)], seconds) for number in range(len(self.on))]
+        started = [generator.start(share, {core}) for share, core in zip(shares, sorted(self.on), strict=True)]
+        return together([one.get() for one in started])
 
     def enter(self, people: list[dict[str, str]], scale: Scale) -> None:
         """Sign people in, one session a connection, and write what each connection sends for each work."""
