@@ -18,6 +18,7 @@ from auth import (
     answers,
     database,
     events,
+    fields,
     keys,
     limits,
     metrics,
@@ -125,7 +126,8 @@ def _serve(told: Endpoint, path: dict[str, Any]) -> Response:
         elif told.query is not Unread:
             path["query"] = parsing.parse_query(told.query)
         if told.limit is not None:
-            limits.check_person(told.limit, _person(told, path.get("body")))
+            for person in _people(told, path.get("body")):
+                limits.check_person(told.limit, person)
         answer = told.view(**path)
         _commit()
         return answers.render(answer, told.status, by_cookie)
@@ -187,13 +189,19 @@ def _read_session(token: str, auth: str) -> dict[str, Any]:
     return tokens.read(token, tokens.use_of(token), allow_expired=True)
 
 
-def _person(told: Endpoint, body: Any) -> str | None:
-    """Whom a request is about: the name or address that was typed, which is who gets a letter, or who is signed in.
+def _people(told: Endpoint, body: Any) -> list[str]:
+    """Whom a request is about: the name or address that was typed, or else who is signed in.
 
-    Where one may be signed in and need not be, the view counts the person it finds.
+    A route that asks for letters and for a token may write to both.
     """
     typed = getattr(body, "email", None) or getattr(body, "identifier", None)
-    return typed or (f"user {access.user_id()}" if told.auth in ("access", "fresh") else None)
+    signed_in = told.auth in ("access", "fresh")
+    if told.limit == limits.LETTERS and (signed_in or (not typed and told.auth and "sub" in access.claims())):
+        own = access.account().email
+        return [own, typed] if typed and fields.key(typed) != fields.key(own) else [own]
+    if typed:
+        return [typed]
+    return [f"user {access.user_id()}"] if signed_in else []
 
 
 def _commit() -> None:

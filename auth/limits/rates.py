@@ -29,11 +29,12 @@ class Limit:
     person: RateLimitItem | None = None
 
 
+LETTERS = "mail"
 LIMITS = {
     "login": Limit("Proofs of who one is; for one account the lockout counts as well", parse("60/5 minutes")),
     "refresh": Limit("Refreshing tokens", parse("120/minute")),
     "register": Limit("New accounts; a person is the address given", parse("30/hour"), parse("6/hour")),
-    "mail": Limit("Letters that anybody can ask for; a person is who gets them", parse("20/hour"), parse("5/hour")),
+    LETTERS: Limit("Letters that anybody can ask for; a person is who gets them", parse("20/hour"), parse("5/hour")),
     "redeem": Limit("Links and codes out of letters", parse("30/5 minutes"), parse("20/5 minutes")),
     "passkey": Limit("Ceremonies of passkeys", parse("60/5 minutes")),
     "code": Limit("Codes sent by SMS or mail as a second factor", parse("30/hour"), parse("10/hour")),
@@ -47,10 +48,10 @@ def check(name: str) -> None:
         _count(name, LIMITS[name].address, f"address:{network(request.remote_addr or '')}")
 
 
-def check_person(name: str, person: str | None) -> None:
-    """Count a request against what whom it is about has at this route, if that is known; raises RateLimited."""
+def check_person(name: str, person: str) -> None:
+    """Count a request against what whom it is about has at this route; raises RateLimited."""
     item = LIMITS[name].person
-    if item is not None and person and settings().rate_limits:
+    if item is not None and settings().rate_limits:
         known_as = crypto.keyed_hash("rate limits", fields.key(person))[:32]
         _count(name, item, f"person:{request.endpoint}:{known_as}")
 
