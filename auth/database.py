@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from flask import Flask, current_app
-from sqlalchemy import Connection, CursorResult, Executable, Row, event
+from sqlalchemy import Connection, CursorResult, Executable, Row, Select, event, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
@@ -211,6 +211,16 @@ def init_app(app: Flask, settings: Settings) -> None:
             patience.guard(db.engine, away)
         else:
             event.listen(db.engine, "connect", embedded.configure)
+
+
+def batch(ids: Select[Any], most: int) -> Select[Any]:
+    """The ids of at most so many of these rows, for an UPDATE or DELETE that two workers may run at the same moment.
+
+    Each takes rows of its own instead of waiting (SQLite knows one writer). The ids are found in a common table
+    expression, which PostgreSQL runs once: a subquery that locks it may run again for every row, past its LIMIT.
+    """
+    found = ids.limit(most).with_for_update(skip_locked=True).cte("batch")
+    return select(*found.columns)
 
 
 def by_dialect(build: Callable[[Any], Executable]) -> Executable:

@@ -23,7 +23,7 @@ from models import (
 from tests.support.clients import PASSWORD
 from tests.support.mailbox import Mailbox
 from tests.support.marks import one_client
-from tests.support.tables import rows
+from tests.support.tables import bad_plans, rows
 
 DAY = 86400
 TRANSIENT = (Session, Letter, OneTimeSecret, RevokedToken, Attempt)
@@ -149,6 +149,16 @@ def _tables():
     return [(mapper.class_, mapper.local_table) for mapper in Base.registry.mappers]
 
 
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_a_turn_removes_no_more_than_its_batches_whatever_the_plan(app, monkeypatch):
+    monkeypatch.setattr(housekeeping, "BATCH", 10)
+    monkeypatch.setattr(housekeeping, "BATCHES", 1)
+    insert(app, OneTimeSecret, *secrets(100))
+    with bad_plans(app):
+        assert purge(app) is True
+    assert len(rows(app, OneTimeSecret)) == 90
+
+
 def test_one_turn_removes_a_bounded_number_and_says_that_more_is_left(app, monkeypatch):
     monkeypatch.setattr(housekeeping, "BATCH", 10)
     monkeypatch.setattr(housekeeping, "BATCHES", 3)
@@ -163,7 +173,7 @@ def test_no_batch_is_longer_than_it_should_be(app, statements):
     insert(app, OneTimeSecret, *secrets(1200))
     with statements() as seen:
         purge(app)
-    assert len([statement for statement in seen if statement.startswith("DELETE FROM one_time_secrets")]) == 3
+    assert len([statement for statement in seen if "DELETE FROM one_time_secrets" in statement]) == 3
     assert rows(app, OneTimeSecret) == []
 
 

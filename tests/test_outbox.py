@@ -16,7 +16,7 @@ from tests.support import application
 from tests.support.mailbox import Mailbox
 from tests.support.processes import Program, clean_environment, wait_until
 from tests.support.run import ROOT
-from tests.support.tables import change, rows
+from tests.support.tables import bad_plans, change, rows
 
 
 @pytest.fixture
@@ -77,6 +77,14 @@ def test_a_thousand_letters_leave_once_through_every_kind_of_trouble(post, make_
     assert len(server.letters) == len(arrived) == 1000
     assert len({letter["Message-ID"] for letter in server.letters}) == 1000
     assert Counter(letter["To"] for letter in server.letters).most_common(1)[0][1] == 1
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_a_claim_takes_no_more_than_a_batch_whatever_the_plan(app):
+    write(app, 100)
+    with bad_plans(app), app.app_context():
+        assert len(outbox.claim(10)) == 10
+        database.end()
 
 
 def test_many_workers_claim_every_letter_once(app, race):

@@ -27,10 +27,10 @@ def claim(most: int) -> list[Any]:
     time, mine = now(), crypto.random_id()
     if database.execute(_is_any_due, {"time": time}).first() is None:
         return []
-    due = select(Letter.id).where(_waiting).order_by(Letter.due_at, Letter.id).limit(most)
+    due = select(Letter.id).where(_waiting).order_by(Letter.due_at, Letter.id)
     claimed = (
         update(Letter)
-        .where(Letter.id.in_(_skipping_locked(due)), _waiting)
+        .where(Letter.id.in_(database.batch(due, most)), _waiting)
         .values(claim=mine, due_at=time + LEASE)
         .returning(*Letter.__table__.c)
     )
@@ -76,8 +76,3 @@ def past() -> Select[Any]:
 def _settle(row: Any, **values: Any) -> bool:
     mine = update(Letter).where(Letter.id == row.id, Letter.claim == row.claim).values(claim=None, **values)
     return database.execute(mine.returning(Letter.id)).first() is not None
-
-
-def _skipping_locked(due: Select[Any]) -> Select[Any]:
-    # PostgreSQL: whoever claims at the same moment takes other rows instead of waiting. SQLite knows one writer.
-    return due.with_for_update(skip_locked=True)

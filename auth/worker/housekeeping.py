@@ -51,8 +51,8 @@ def _purge(ids: Select[Any]) -> bool:
     table = key.table
     for _ in range(BATCHES):
         with database.apart():
-            batch = ids.limit(BATCH).with_for_update(skip_locked=True)
-            removed = database.execute(delete(table).where(table.c[key.name].in_(batch))).rowcount
-        if removed < BATCH:
+            batch = table.c[key.name].in_(database.batch(ids, BATCH))
+            removed = database.execute(delete(table).where(batch).returning(key)).all()
+        if len(removed) < BATCH:
             return False
     return True

@@ -44,8 +44,9 @@ class SmtpServer:
         self._controller.start()
 
     def stop(self) -> None:
-        """Stop it: connections are refused from now on."""
-        self._controller.stop(no_assert=True)
+        """Stop it: connections are refused from now on; once more does nothing."""
+        if not self._controller.loop.is_closed():
+            self._controller.stop(no_assert=True)
 
     def wait_for(self, number: int, seconds: float = 30) -> list[EmailMessage]:
         """Wait until so many letters have arrived, and return all of them."""
