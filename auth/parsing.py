@@ -9,6 +9,7 @@ import math
 import re
 import threading
 from collections import Counter
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from flask import Flask, current_app, request
@@ -78,15 +79,16 @@ def check_path(parts: dict[str, Any]) -> None:
             raise NotFound
 
 
-def drain() -> None:
-    """Take in a body that is too large to be read, within bounds: who is still sending would not see the answer."""
+def drain() -> bool:
+    """Take in what is left of a body, within bounds: who is still sending would not see the answer. Whether all is in."""
     left = DRAINED if "HTTP_TRANSFER_ENCODING" in request.environ else request.content_length or 0
+    if not left:
+        return True
     places: threading.Semaphore = current_app.extensions["gatehouse.bodies"]
-    # What is larger than that has been read by nobody; what does not tell its length ends by itself.
-    if left <= LARGEST + 1 or not places.acquire(blocking=False):
-        return
+    if not places.acquire(blocking=False):
+        return False
     try:
-        _drain(min(left, DRAINED))
+        return _drain(left)
     finally:
         places.release()
 
@@ -121,9 +123,16 @@ def _read() -> bytes:
     return raw
 
 
-def _drain(left: int) -> None:
-    while left > 0 and (piece := request.environ["wsgi.input"].read(min(left, LARGEST))):
-        left -= len(piece)
+def _drain(left: int) -> bool:
+    if left <= LARGEST + 1:
+        # It may have been read already, and a server may wait for what comes after its end.
+        with suppress(HTTPException):
+            request.get_data()
+        return True
+    most = min(left, DRAINED)
+    while most > 0 and (piece := request.environ["wsgi.input"].read(min(most, LARGEST))):
+        most -= len(piece)
+    return most > 0 or left < DRAINED
 
 
 def _object(raw: bytes) -> dict[str, Any]:

@@ -17,6 +17,10 @@ log = logging.getLogger("gatehouse")
 
 STORE_AWAY = (OperationalError, InterfaceError, InternalStoreError, PoolTimeout)
 
+# It closes a connection on which half a request is left, and says so only if it is told to; PEP 3333 leaves that to the
+# server, and other servers do.
+GRANIAN = "Granian"
+
 
 def refuse(problem: Problem) -> Response:
     """Undo the request, remember what must be remembered, and say what went wrong (RFC 9457)."""
@@ -25,8 +29,10 @@ def refuse(problem: Problem) -> Response:
         problem = _remember(problem)
     metrics.refusals.labels(problem.code).inc()
     log.info("refused", extra={"code": problem.code, "status": problem.status, **_route()})
-    parsing.drain()
-    return answers.problem_answer(problem)
+    response = answers.problem_answer(problem)
+    if not parsing.drain() and request.environ.get("SERVER_SOFTWARE") == GRANIAN:
+        response.headers["Connection"] = "close"
+    return response
 
 
 def _route() -> dict[str, str]:

@@ -65,6 +65,10 @@ def statuses(came):
     return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", came)]
 
 
+def is_unavailable(answer):
+    return answer if answer.code == "unavailable" else None
+
+
 @pytest.mark.asvs("4.2.1")
 @pytest.mark.parametrize("name", SMUGGLED)
 def test_a_request_of_two_readings_is_refused_and_hides_no_other(service, name):
@@ -85,6 +89,21 @@ def test_requests_that_follow_each_other_are_answered_in_turn(service):
     assert answered(service, chunked + measured + HIDDEN, 3) == [401, 401, 200]
 
 
+def test_a_refusal_waits_for_the_body_so_that_the_connection_can_be_used_again(service):
+    """Many clients send the body in a second packet; an answer before it would have the connection closed unasked."""
+    where = urlsplit(service.url)
+    with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+        connection.sendall(head(b"Content-Length: 2").replace(b"/auth/login", b"/nothing"))
+        connection.settimeout(SILENCE)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        connection.settimeout(10)
+        connection.sendall(b"{}")
+        assert statuses(connection.recv(65536)) == [404]
+        connection.sendall(HIDDEN)
+        assert statuses(connection.recv(65536)) == [200]
+
+
 @pytest.mark.asvs("15.4.4")
 def test_bodies_that_never_come_leave_the_other_requests_their_threads(live_server):
     service = live_server(WORKERS=1, THREADS=16)
@@ -95,7 +114,8 @@ def test_bodies_that_never_come_leave_the_other_requests_their_threads(live_serv
             connection.sendall(head(b"Content-Length: 60") + b"{")
         assert service.client().get("/healthz").status == 200
         assert service.client().get("/auth/protected").code == "token_missing"
-        wait_until(lambda: service.client().login().code == "unavailable", "the places to read are taken")
+        full = wait_until(lambda: is_unavailable(service.client().login()), "the places to read are taken")
+        assert full.headers["Connection"] == "close"
     finally:
         for connection in stalled:
             connection.close()
