@@ -80,7 +80,10 @@ def check_path(parts: dict[str, Any]) -> None:
 
 
 def drain() -> bool:
-    """Take in what is left of a body, within bounds: who is still sending would not see the answer. Whether all is in."""
+    """Take in what is left of a body, within bounds: who is still sending would not see the answer.
+
+    Returns whether all of it is in.
+    """
     left = DRAINED if "HTTP_TRANSFER_ENCODING" in request.environ else request.content_length or 0
     if not left:
         return True

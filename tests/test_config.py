@@ -1,6 +1,7 @@
 """The settings, and every way in which the service is started."""
 
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -243,6 +244,18 @@ def test_every_way_of_starting_serves_on_an_empty_folder(started, command):
     assert client.get("/.well-known/jwks.json").json()["keys"]
     tokens = client.post("/auth/login", json={"identifier": "ada", "password": person["password"]}).json()
     assert jwt.decode(tokens["access_token"], options={"verify_signature": False})["iss"] == str(client.base_url)
+
+
+@pytest.mark.parametrize(("host", "reason"), [("127.0.0.1", "Address already in use"), ("no such host", "not known")])
+def test_an_address_that_cannot_be_listened_on_ends_the_start_with_one_line(tmp_path, host, reason):
+    with socket.create_server(("127.0.0.1", 0), reuse_port=True) as other:
+        env = clean_environment(HOST=host, PORT=other.getsockname()[1], INSTANCE_PATH=tmp_path)
+        arguments = [sys.executable, ROOT / "app.py"]
+        done = subprocess.run(arguments, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("HOST, PORT: cannot listen on ")
+    assert done.stderr.endswith(f"{reason}\n")
+    assert done.stderr.count("\n") == 1
 
 
 @one_database
