@@ -102,11 +102,11 @@ def connect() -> Connection:
 def execute(statement: Executable, values: Values = None) -> CursorResult[Any]:
     """Run a Core statement in the unit of work; raises IntegrityError, and OperationalError when the store is away."""
     unit = _current.get() or current()
+    if not unit.writing and not getattr(statement, "is_select", False):
+        _begin(unit)
     connection = unit.connection
     if connection is None:
         connection = unit.connection = connect()
-    if not unit.writing and not getattr(statement, "is_select", False):
-        _begin(unit, connection)
     result: CursorResult[Any] = connection.execute(statement, values)
     return result
 
@@ -152,15 +152,20 @@ def alone(statement: Executable, values: Values = None) -> Sequence[Row[Any]]:
     return connection.execute(statement, values).all()
 
 
-def _begin(unit: Unit, connection: Connection) -> None:
-    if connection.dialect.name == "sqlite":
-        _begin_immediate(unit, connection)
+def _begin(unit: Unit) -> None:
+    on_sqlite = db.engine.dialect.name == "sqlite"
+    if on_sqlite:
+        _queue_to_write(unit)
+    # Who waits in the queue needs no connection yet.
+    connection = unit.connection = unit.connection or connect()
+    if on_sqlite:
+        _begin_immediate(connection)
     else:
         connection.exec_driver_sql("BEGIN")
     unit.writing = True
 
 
-def _begin_immediate(unit: Unit, connection: Connection) -> None:
+def _queue_to_write(unit: Unit) -> None:
     """SQLite knows one writer: threads wait here in turn, so that none starves in its busy loop.
 
     When somebody outside holds the lock, the first in the queue finds out, and those behind it fail with it.
@@ -169,6 +174,10 @@ def _begin_immediate(unit: Unit, connection: Connection) -> None:
     unit.queued = not away.is_too_early() and _write_queue.join()
     if not unit.queued or not away.permits():
         raise OperationalError("BEGIN IMMEDIATE", None, TimeoutError("the database is locked, or too many write"))
+
+
+def _begin_immediate(connection: Connection) -> None:
+    away = outage()
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     except OperationalError as error:

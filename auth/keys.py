@@ -59,7 +59,7 @@ class KeySet:
 
     signing: Key
     verifying: dict[str, Key]
-    verified: dict[str, dict[str, Any]] = field(default_factory=dict)
+    verified: dict[str, bytes] = field(default_factory=dict)
 
     def published(self) -> dict[str, list[dict[str, str]]]:
         """The JWK set (RFC 7517): public parts only, a symmetric key never."""
