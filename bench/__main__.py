@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 
 from bench import crowd, report, work
-from bench.competitors import GATEHOUSE, NAIVE_WAL, PEERS, person_of
+from bench.competitors import EMPTY, EMPTY_TWICE, GATEHOUSE, NAIVE_WAL, PEERS, person_of
 from bench.goals import goals
 from bench.load import Generator, generator
 from bench.postgres import new_database, postgres
@@ -74,11 +74,15 @@ def workers(house: Servers, load: Generator, scale: Scale, findings: Findings) -
     """One worker on one core, two on two, with a load generator on every core of theirs."""
     print("One worker and two", flush=True)
     many = replace(scale, connections=32, logins=16)
-    one = work.open_house(house, GATEHOUSE, ONE, many)
-    two = work.open_house(house, GATEHOUSE, TWO, many, WORKERS="2")
-    one.beside = two.beside = True
-    one.title, two.title = "one worker on one core", "two workers on two cores"
-    findings.workers = [one, two]
+    findings.workers = [
+        work.open_house(house, GATEHOUSE, ONE, many),
+        work.open_house(house, GATEHOUSE, TWO, many, WORKERS="2"),
+        work.open_house(house, EMPTY, ONE, many),
+        work.open_house(house, EMPTY_TWICE, TWO, many),
+    ]
+    titles = ("one worker on one core", "two workers on two cores", "empty Flask route, one", "empty Flask route, two")
+    for service, title in zip(findings.workers, titles, strict=True):
+        service.beside, service.title = True, title
     work.interleave(load, findings.workers, ["protected", "me", "login"], scale)
     house.stop()
 

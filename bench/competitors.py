@@ -130,14 +130,14 @@ def node(name: str) -> Callable[[int], list[str]]:
     return lambda port: ["node", str(envs.node(name))]
 
 
-def granian(port: int) -> list[str]:
+def granian(workers: int) -> Callable[[int], list[str]]:
     """The empty route on the server, and with the settings, that the service itself runs with."""
     threads = str(Settings.model_fields["threads"].default)
     options = [
         "--interface",
         "wsgi",
         "--workers",
-        "1",
+        str(workers),
         "--backlog",
         "1024",
         "--no-ws",
@@ -145,7 +145,8 @@ def granian(port: int) -> list[str]:
         "--log-level",
         "warning",
     ]
-    return [sys.executable, "-m", "granian", *options, "--blocking-threads", threads, "--port", str(port), "app:app"]
+    started = [sys.executable, "-m", "granian", *options, "--blocking-threads", threads]
+    return lambda port: [*started, "--port", str(port), "app:app"]
 
 
 GATEHOUSE = Competitor(
@@ -166,7 +167,7 @@ GATEHOUSE = Competitor(
 EMPTY = Competitor(
     "empty",
     "empty Flask route, same server",
-    granian,
+    granian(workers=1),
     protected="/empty",
     me="",
     register="",
@@ -175,6 +176,7 @@ EMPTY = Competitor(
     ready="/empty",
     folder=envs.PEERS / "empty",
 )
+EMPTY_TWICE = replace(EMPTY, command=granian(workers=2))
 NAIVE = Competitor("naive", "the card, the obvious way", gunicorn("naive"), folder=envs.PEERS / "naive")
 NAIVE_WAL = replace(NAIVE, title="the same with WAL", environ={"JOURNAL": "wal"})
 FASTAPI_USERS = Competitor(

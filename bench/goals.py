@@ -66,6 +66,6 @@ def growth_goals(grown: Sequence[Contender]) -> Iterator[Goal]:
 def worker_goals(findings: Findings) -> Iterator[Goal]:
     """Two workers on two cores, beside one on one."""
     if findings.workers:
-        one, two = findings.workers
+        one, two, *_ = findings.workers
         for work in ("protected", "me", "login"):
             yield at_least(f"two workers beside one: {work}", 1.8, ratios(two, one, work))

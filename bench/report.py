@@ -46,7 +46,8 @@ fewer, of all; a worker remembers {remembered:,}, so nearly every one of these c
 `protected` with the handful of tokens of the connections, seen before, as in the table further up.
 """
 SHARED_CORES = """Two workers leave no core of a machine of two to the load generator. So here every core carries a
-worker and a generator, one core as well as two: what the generator takes is the same part of both.
+worker and a generator, one core as well as two: what the generator takes is the same part of both. The rows of the
+empty route show what the server and the machine let a second worker gain when nothing is done at all.
 """
 NOTES = """## What is compared
 
