@@ -156,7 +156,6 @@ def _begin(unit: Unit) -> None:
     on_sqlite = db.engine.dialect.name == "sqlite"
     if on_sqlite:
         _queue_to_write(unit)
-    # Who waits in the queue needs no connection yet.
     connection = unit.connection = unit.connection or connect()
     if on_sqlite:
         _begin_immediate(connection)
@@ -171,7 +170,12 @@ def _queue_to_write(unit: Unit) -> None:
     When somebody outside holds the lock, the first in the queue finds out, and those behind it fail with it.
     """
     away = outage()
-    unit.queued = not away.is_too_early() and _write_queue.join()
+    if not away.is_too_early():
+        unit.queued = _write_queue.join_empty()
+        if not unit.queued:
+            # Who waits holds no connection: what was read stands by itself, and the pool is for those who work.
+            unit.close()
+            unit.queued = _write_queue.join()
     if not unit.queued or not away.permits():
         raise OperationalError("BEGIN IMMEDIATE", None, TimeoutError("the database is locked, or too many write"))
 

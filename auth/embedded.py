@@ -32,6 +32,10 @@ class Queue:
         self._turn = threading.Lock()
         self._moved = 0.0
 
+    def join_empty(self) -> bool:
+        """Whether nobody writes, and one's turn has begun."""
+        return self._turn.acquire(blocking=False)
+
     def join(self) -> bool:
         """Wait for one's turn; False when the queue has not moved for STUCK_SECONDS."""
         joined = time.monotonic()

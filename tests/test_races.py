@@ -1,16 +1,19 @@
 """Fifty at once: what may happen once happens once, whoever comes first."""
 
+import time
 from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
 import time_machine
+from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from auth import keys
-from models import AuditEvent, Session, User
+from auth import database, keys
+from models import AuditEvent, Session, User, db
 from tests.support.forging import claims_of
+from tests.support.marks import one_database
 from tests.support.races import served
 from tests.support.tables import rows
 
@@ -115,3 +118,20 @@ def test_a_rotation_breaks_no_token_that_is_made_meanwhile(client, app, race, mo
 
     assert set(race(AT_ONCE, rotate_or_refresh)) == {200}
     assert {caller.get("/auth/protected").status for caller in callers} == {200}
+
+
+@one_database
+def test_who_waits_to_write_on_sqlite_holds_no_connection(app, race):
+    held = []
+
+    def write(_number):
+        with app.app_context():
+            database.execute(select(User.id)).first()
+            database.execute(update(User).values(updated_at=datetime.now(UTC)))
+            held.append(db.engine.pool.checkedout())
+            time.sleep(0.02)
+            database.end()
+
+    race(50, write)
+    # While the first one writes some still read; when the tenth does, all others are in the queue.
+    assert max(held[10:]) == 1
