@@ -132,9 +132,9 @@ def apart() -> Iterator[Unit]:
     unit = Unit()
     token = _current.set(unit)
     try:
-        unit.connection = connect()
-        with unit.connection.begin():
-            yield unit
+        yield unit
+        if unit.writing and unit.connection is not None:
+            unit.connection.commit()
     finally:
         _current.reset(token)
         unit.close()

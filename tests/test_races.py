@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 import time_machine
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from auth import database, keys
-from models import AuditEvent, Session, User, db
+from models import Attempt, AuditEvent, Session, User, db
 from tests.support.forging import claims_of
 from tests.support.marks import one_database
 from tests.support.races import served
@@ -135,3 +135,14 @@ def test_who_waits_to_write_on_sqlite_holds_no_connection(app, race):
     race(50, write)
     # While the first one writes some still read; when the tenth does, all others are in the queue.
     assert max(held[10:]) == 1
+
+
+def test_what_twenty_write_apart_at_once_is_all_there(app, race):
+    def write(number):
+        with app.app_context(), database.apart():
+            database.execute(select(Attempt.subject)).all()
+            database.execute(insert(Attempt).values(subject=f"n{number}", last_guess_at=datetime.now(UTC)))
+            time.sleep(0.01)
+
+    race(20, write)
+    assert len(rows(app, Attempt)) == 20
