@@ -141,7 +141,8 @@ def test_what_twenty_write_apart_at_once_is_all_there(app, race):
     def write(number):
         with app.app_context(), database.apart():
             database.execute(select(Attempt.subject)).all()
-            database.execute(insert(Attempt).values(subject=f"n{number}", last_guess_at=datetime.now(UTC)))
+            row = {"subject": f"n{number}", "guesses": 1, "in_a_row": 1, "last_guess_at": datetime.now(UTC)}
+            database.execute(insert(Attempt).values(row))
             time.sleep(0.01)
 
     race(20, write)
