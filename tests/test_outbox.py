@@ -6,13 +6,14 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from auth import database, mail, users
 from auth.mail import outbox
 from auth.worker import Worker, delivery
 from models import AuditEvent, Letter, now
 from tests.support import application
+from tests.support.faults import failing_write
 from tests.support.mailbox import Mailbox
 from tests.support.processes import Program, clean_environment, wait_until
 from tests.support.run import ROOT
@@ -120,6 +121,47 @@ def test_a_worker_that_comes_too_late_changes_nothing(app, clock):
         with database.apart():
             outbox.failed(late, "too late", final=True)
     assert [letter.gave_up_at for letter in letters(app)] == [None]
+
+
+def test_a_letter_leaves_once_although_the_store_is_away_just_after_it(post, clock):
+    app, server = post
+    write(app)
+    # A claim begins with WITH, so the first write is the one that says that the letter has left.
+    with failing_write(0) as failed:
+        deliver(app)
+    clock.shift(outbox.LEASE.total_seconds() + 1)
+    deliver(app)
+    assert len(failed) == len(server.letters) == 1
+
+
+@pytest.fixture
+def tries(monkeypatch, clock):
+    """The store is away whenever a letter has left; each try takes a second, and its moment is kept."""
+    moments = []
+
+    def try_in_vain(_row):
+        clock.shift(1)
+        moments.append(now())
+        raise OperationalError("UPDATE", None, ConnectionError("the database is gone"))
+
+    monkeypatch.setattr(delivery, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(outbox, "delivered", try_in_vain)
+    return moments
+
+
+def test_what_cannot_be_written_down_is_given_up_with_the_claim(app, tries):
+    write(app)
+    began = now()
+    with pytest.raises(OperationalError):
+        deliver(app)
+    assert outbox.LEASE <= tries[-1] - began < outbox.LEASE + timedelta(seconds=5)
+
+
+def test_a_worker_that_is_told_to_end_is_soon_done_although_the_store_is_away(app, tries):
+    write(app)
+    go_on = iter([True])
+    Worker(app).run(lambda: next(go_on, False))
+    assert timedelta(seconds=2) <= tries[-1] - tries[0] < timedelta(seconds=6)
 
 
 def test_the_claim_is_longer_than_any_delivery_may_take(app):

@@ -57,9 +57,13 @@ class Worker:
 
     def run(self, go_on: Callable[[], bool]) -> None:
         """Work until told otherwise."""
-        while go_on():
-            if not self.round():
-                time.sleep(LOOK_SECONDS * (50 + secrets.randbelow(100)) / 100)
+        before = delivery.goes_on.set(go_on)
+        try:
+            while go_on():
+                if not self.round():
+                    time.sleep(LOOK_SECONDS * (50 + secrets.randbelow(100)) / 100)
+        finally:
+            delivery.goes_on.reset(before)
 
     def _do(self, job: Job) -> bool:
         """Do one job. A fault is told once, and what is left is tried again the next time."""

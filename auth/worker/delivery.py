@@ -2,8 +2,10 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import timedelta
 from typing import Any
 
 from auth import database, events, mail, metrics
@@ -12,12 +14,20 @@ from auth.connectors.post import Undeliverable
 from auth.crypto import Undecryptable
 from auth.mail import letters, outbox
 from auth.refusals import STORE_AWAY
+from models import now
 
 log = logging.getLogger("gatehouse.worker")
 
 BATCH = 10
 # A batch is left to others after so long: with the letter in hand it must be done before its claim ends.
 BATCH_SECONDS = 20
+# Between two tries to write down that a letter has left.
+PAUSE_SECONDS = 0.5
+# A worker that is told to end tries so much longer: its process waits for it, and is killed if it takes too long.
+ENDING = timedelta(seconds=3)
+
+# Whether the worker goes on. Whoever delivers without one is never told to end.
+goes_on: ContextVar[Callable[[], bool]] = ContextVar("goes on", default=lambda: True)
 
 
 def deliver() -> bool:
@@ -66,9 +76,24 @@ def _answer(row: Any, noted: dict[str, Any]) -> None:
 
 def _send(row: Any, sealed: mail.Sealed) -> None:
     post.current().deliver(letters.compose(row, sealed.to, sealed.context))
-    with _transaction():
-        outbox.delivered(row)
+    _write_down(row)
     metrics.letters.labels("delivered").inc()
+
+
+def _write_down(row: Any) -> None:
+    """Write that a letter has left, trying for as long as the claim holds: else it leaves again after it."""
+    ends = row.due_at
+    while True:
+        try:
+            with _transaction():
+                outbox.delivered(row)
+            return
+        except STORE_AWAY:
+            if not goes_on.get()():
+                ends = min(ends, now() + ENDING)
+            if now() >= ends:
+                raise
+        time.sleep(PAUSE_SECONDS)
 
 
 def _fail(row: Any, reason: str, *, final: bool = False) -> None:
