@@ -46,6 +46,10 @@ hashing = _gauge("hashing", "Passwords that are being hashed or wait for it.", "
 store_away = _gauge("store_away", "Processes for which a store is away.", "store")
 letters = _counter("letters", "Letters, by what became of them.", "outcome")
 
+# A client may send any word as its method: all others are one.
+METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
+OTHER = "other"
+
 _answered: dict[tuple[str, str, int], Counter] = {}
 
 
@@ -54,7 +58,9 @@ def answered(method: str, route: str, status: int) -> None:
     try:
         _answered[method, route, status].inc()
     except KeyError:
-        _answered[method, route, status] = counter = _requests.labels(method, route, status)
+        # Only a known method comes to be kept, so that the usual case needs no comparison.
+        known = method if method in METHODS else OTHER
+        _answered[known, route, status] = counter = _requests.labels(known, route, status)
         counter.inc()
 
 

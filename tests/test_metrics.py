@@ -63,6 +63,19 @@ def test_what_a_client_makes_up_is_no_label(client, grown):
     assert "made-up" not in client.get("/metrics").text
 
 
+@one_database
+@one_client
+def test_methods_that_a_client_makes_up_are_counted_as_one(client, grown):
+    def knock():
+        for number in range(20):
+            client.request(f"M{number:05}", "/auth/me")
+
+    kept = len(metrics._answered)
+    assert grown(knock, "gatehouse_requests_total", method="other", route="unknown", status="405") == 20
+    assert "M000" not in client.get("/metrics").text
+    assert len(metrics._answered) <= kept + 3
+
+
 def test_sign_ins_are_counted_by_their_outcome(client, grown):
     client.register("ada")
     assert grown(lambda: client.login("ada"), "gatehouse_events_total", name="login.succeeded") == 1
