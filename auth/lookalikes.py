@@ -15,7 +15,7 @@ LOOK_ALIKES = {
     "5": "\u2784\U000118db",
     "6": "\u0431\u13ee\u2785\u2cd3",
     "7": "\u2786\U000104fa\U000118c6",
-    "8": "\u0223\u09ea\u0a6a\u2787\U0001031a",
+    "8": "\u0223\u09ea\u0a6a\u0b03\u2787\U0001031a",
     "9": "\u09ed\u0a67\u0b68\u0d6d\u2788\u2ccb\ua76f\U000118cc\U000118d6",
     "a": "\u0251\u03b1\u0430\u13aa\u15c5\ua4ee\U000102a0\U00016f40",
     "b": "\u0185\u03b2\u0432\u044c\u13cf\u13f4\u1472\u15af\u15f7\ua4d0\ua7b5\U00010282\U000102a1\U00010301",
@@ -35,9 +35,9 @@ LOOK_ALIKES = {
     "m": "\u03bc\u03fb\u043c\u13b7\u15f0\u16d6\u2c99\ua4df\U000102b0\U00010311",
     "n": "\u0578\u057c\u2c9b\ua4e0\U00010513",
     "o": (
-        "\u03bf\u03c3\u043e\u0585\u06f5\u0966\u09e6\u0a66\u0ae6\u0b20\u0b66\u0be6\u0c66\u0ce6\u0d20\u0d66"
-        "\u0e50\u0ed0\u101d\u1040\u10ff\u12d0\u1d0f\u1d11\u2c9f\u2d54\u3007\ua4f3\uab3d\U00010292\U000102ab"
-        "\U0001042c\U000104ea\U00010516\U000114d0\U000118c8\U000118d5\U000118d7\U000118e0"
+        "\u03bf\u03c3\u043e\u0585\u06f5\u0966\u09e6\u0a66\u0ae6\u0b20\u0b66\u0be6\u0c02\u0c66\u0c82\u0ce6\u0d02"
+        "\u0d20\u0d66\u0d82\u0e50\u0ed0\u101d\u1040\u10ff\u12d0\u1d0f\u1d11\u2c9f\u2d54\u3007\ua4f3\uab3d"
+        "\U00010292\U000102ab\U0001042c\U000104ea\U00010516\U000114d0\U000118c8\U000118d5\U000118d7\U000118e0"
     ),
     "p": "\u03c1\u0440\u13e2\u146d\u18d6\u2ca3\ua4d1\U00010295",
     "q": "\u051b\u0563\u0566\u2d55",
@@ -58,8 +58,10 @@ LOOK_ALIKES = {
     "z": "\u03b6\u13c3\u1646\u1d22\ua4dc\U000102f5\U000118c9\U000118e5",
 }
 
-# Capital letters that look like an l, as their small letters do not.
-CAPITALS = str.maketrans(dict.fromkeys("I\u0196\u0399\u0406\ua7ae", "l"))
+# Capital letters that look like another letter than their small letters do.
+CAPITALS = str.maketrans(
+    {**dict.fromkeys("I\u0196\u0399\u0406\ua7ae", "l"), "\u01bc": "5", "\u039d": "n", "\u03a5": "y"}
+)
 
 # Several characters that look like one; the last two are a second dot on the dot of i and j.
 PAIRS = {"rn": "m", "vv": "w", "i\u0307": "i", "j\u0307": "j"}

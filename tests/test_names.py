@@ -37,6 +37,21 @@ def test_letters_that_look_alike_in_one_case_or_two_of_them_together_are_the_sam
     assert (answer.status, answer.code) == (409, "username_taken")
 
 
+@no_store
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Nina", "\u039dina"), ("nina", "\u039dina"), ("Yves", "\u03a5ves"), ("Yves", "\u03d2ves"),
+        ("Nina", "\U0001d6b4ina"), ("Yves", "\U0001d6bcves"), ("agent5", "agent\u01bc"), ("agent8", "agent\u0b03"),
+        ("bob", "b\u0c02b"), ("bob", "b\u0c82b"), ("bob", "b\u0d02b"), ("bob", "b\u0d82b"),
+    ],
+)  # fmt: skip
+def test_a_letter_that_looks_like_one_of_ascii_only_in_its_case_or_its_script_is_the_same(client, name, other):
+    _register(client, name)
+    answer = _register(client, other, "other@example.com")
+    assert (answer.status, answer.code) == (409, "username_taken")
+
+
 @pytest.mark.parametrize(
     ("name", "other"),
     [
@@ -102,7 +117,7 @@ def test_a_username_of_a_wrong_form_is_refused_and_not_echoed(client, username):
     "username",
     [
         "admin", "ROOT", "adm\u0456n", "postmaster", "gatehouse", "r00t", "adrnin", "adm1n", "admIn", "admln", "he1p",
-        "SECURlTY", "officiaI",
+        "SECURlTY", "officiaI", "ADMI\u039d", "S\u03a5STEM",
     ],
 )  # fmt: skip
 def test_a_reserved_name_is_refused(client, username):
