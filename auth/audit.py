@@ -66,30 +66,13 @@ def seal() -> int:
     return len(rows)
 
 
-def verify() -> Iterator[str]:
-    """What is wrong with the chain, a sentence each; nothing when it is whole."""
-    head = database.execute(select(AuditHead.__table__).where(AuditHead.id == HEAD)).first()
-    if head is None:
-        sealed = database.execute(select(func.count()).where(AuditEvent.position.is_not(None))).scalar_one()
-        if sealed:
-            yield "the head of the chain is gone"
-        return
-    if not crypto.proves(
-        "audit head", _head_text(head.first_position, head.first_hash, head.last_position, head.last_hash), head.proof
-    ):
-        yield "the head of the chain was changed"
-    erased: set[int] = set()
-    position, previous = head.first_position, head.first_hash
-    for row in _in_order(head.first_position):
-        if row.position != position + 1:
-            yield f"rows {position + 1} to {row.position - 1} are gone"
-        elif row.previous_hash != previous:
-            yield f"row {row.position} does not follow the one before it"
-        if not _is_whole(row, erased):
-            yield f"row {row.position} was changed"
-        position, previous = row.position, row.hash
-    if (position, previous) != (head.last_position, head.last_hash):
-        yield f"the chain ends at row {position}, and {head.last_position} were sealed"
+def verify() -> list[str]:
+    """What is wrong with the chain, a sentence each; nothing when it is whole. Sealing and purging go on meanwhile."""
+    beginning, faults = _read()
+    # Rows that were purged during the reading look like a gap: it is done again behind them.
+    while faults and _was_purged_to(_head(), beginning):
+        beginning, faults = _read()
+    return faults
 
 
 def purge() -> int:
@@ -104,6 +87,48 @@ def purge() -> int:
             database.execute(delete(AuditEvent).where(AuditEvent.position <= last.position))
             _move_head(last.position, last.hash, head.last_position, head.last_hash)
     return len(rows)
+
+
+def _read() -> tuple[int, list[str]]:
+    """Read the whole chain once: the position that it begins behind, and what is wrong."""
+    # Asked before the head: whatever is sealed in between ends at the head, and what lies behind it nobody sealed.
+    last = database.execute(select(func.max(AuditEvent.position))).scalar() or 0
+    head = _head()
+    if head is None:
+        return 0, ["the head of the chain is gone"] if last else []
+    return head.first_position, list(_faults(head, last))
+
+
+def _faults(head: Any, last: int) -> Iterator[str]:
+    if not _is_proven(head):
+        yield "the head of the chain was changed"
+    erased: set[int] = set()
+    position, previous = head.first_position, head.first_hash
+    # No further than the head that was read: a worker may be sealing more.
+    for row in _in_order(head.first_position, head.last_position):
+        if row.position != position + 1:
+            yield f"rows {position + 1} to {row.position - 1} are gone"
+        elif row.previous_hash != previous:
+            yield f"row {row.position} does not follow the one before it"
+        if not _is_whole(row, erased):
+            yield f"row {row.position} was changed"
+        position, previous = row.position, row.hash
+    if (position, previous) != (head.last_position, head.last_hash) or last > head.last_position:
+        yield f"the chain ends at row {max(position, last)}, and {head.last_position} were sealed"
+
+
+def _head() -> Any:
+    return database.execute(select(AuditHead.__table__).where(AuditHead.id == HEAD)).first()
+
+
+def _is_proven(head: Any) -> bool:
+    text = _head_text(head.first_position, head.first_hash, head.last_position, head.last_hash)
+    return crypto.proves("audit head", text, head.proof)
+
+
+def _was_purged_to(head: Any, beginning: int) -> bool:
+    """Whether the chain begins later than it did, and we ourselves say so."""
+    return head is not None and head.first_position > beginning and _is_proven(head)
 
 
 def _lock_head() -> Any:
@@ -138,11 +163,10 @@ def _head_text(first_position: int, first_hash: str, last_position: int, last_ha
     return f"{first_position} {first_hash} {last_position} {last_hash}"
 
 
-def _in_order(after: int) -> Iterator[Any]:
-    """The sealed rows in the order of the chain, read in batches."""
-    while rows := database.execute(
-        _row.where(AuditEvent.position > after).order_by(AuditEvent.position).limit(BATCH)
-    ).all():
+def _in_order(after: int, last: int) -> Iterator[Any]:
+    """The sealed rows behind one position and up to another, in the order of the chain, read in batches."""
+    sealed = _row.where(AuditEvent.position <= last).order_by(AuditEvent.position).limit(BATCH)
+    while rows := database.execute(sealed.where(AuditEvent.position > after)).all():
         yield from rows
         after = rows[-1].position
 

@@ -68,6 +68,70 @@ def test_a_row_whose_hash_was_made_without_the_key_is_found(trail):
     assert "row 10 was changed" in _faults()
 
 
+def test_a_row_that_nobody_sealed_behind_the_end_is_found(trail):
+    row = database.execute(select(AuditEvent.__table__).where(AuditEvent.position == 10)).one()
+    _change(insert(AuditEvent).values({**row._mapping, "id": row.id + 1, "position": 11}))
+    assert _faults() == ["the chain ends at row 11, and 10 were sealed"]
+
+
+def test_a_head_that_lags_behind_its_rows_is_found(trail, bearer):
+    head = dict(database.execute(select(AuditHead.__table__)).mappings().one())
+    database.end()
+    bearer.login("ada")
+    trail.seal()
+    _change(update(AuditHead).values(head))
+    assert _faults() == ["the chain ends at row 11, and 10 were sealed"]
+
+
+@pytest.fixture
+def meanwhile(trail, monkeypatch) -> Any:
+    """meanwhile(act): it is done once, after the first batch of a reading."""
+    in_batches = audit._in_order
+
+    def arrange(act: Any) -> None:
+        acts = [act]
+
+        def with_a_pause(*bounds: int) -> Any:
+            for number, row in enumerate(in_batches(*bounds), 1):
+                yield row
+                if number == audit.BATCH and acts:
+                    acts.pop()()
+
+        monkeypatch.setattr(audit, "BATCH", 4)
+        monkeypatch.setattr(audit, "_in_order", with_a_pause)
+
+    return arrange
+
+
+def test_what_is_sealed_during_the_reading_is_no_fault(trail, bearer, meanwhile):
+    def go_on() -> None:
+        bearer.login("ada")
+        assert audit.seal() == 1
+
+    meanwhile(go_on)
+    assert _faults() == []
+
+
+def test_what_is_purged_during_the_reading_is_no_gap(trail, clock, meanwhile):
+    def go_on() -> None:
+        clock.shift(401 * 86400)
+        assert [audit.purge(), audit.purge()] == [4, 4]
+
+    meanwhile(go_on)
+    assert _faults() == []
+
+
+def test_a_gap_is_found_although_something_is_purged_during_the_reading(trail, clock, meanwhile):
+    _change(delete(AuditEvent).where(AuditEvent.position == 9))
+
+    def go_on() -> None:
+        clock.shift(401 * 86400)
+        assert [audit.purge(), audit.purge()] == [4, 4]
+
+    meanwhile(go_on)
+    assert _faults() == ["rows 9 to 9 are gone"]
+
+
 def test_the_origin_of_a_deleted_person_can_be_blanked(trail, bearer):
     bearer.login("bea")
     assert bearer.delete("/auth/me", {"password": PASSWORD}).status == 204
