@@ -2,14 +2,16 @@
 
 Rows are written by the requests, in their transactions and in no order; they are sealed into the chain a moment later,
 by one worker at a time, so that no sign-in waits for another. Who can write to the database but does not know
-SECRET_KEY can neither change, remove nor insert a sealed row without `verify` finding it. Address and user agent are in
-the chain as a keyed hash only, so that a deleted person's can be blanked without breaking it.
+SECRET_KEY can neither change, remove nor insert a sealed row without `verify` finding it, with one exception: the whole
+trail put back as it was, head and all, is whole. Only who has kept a later row's hash elsewhere can tell, and gives it
+to `verify`. Address and user agent are in the chain as a keyed hash only, so that a deleted person's can be blanked
+without breaking it.
 """
 
 import json
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, exists, func, select, update
 
@@ -43,6 +45,13 @@ _seal = (
 )
 
 
+class Seen(NamedTuple):
+    """A sealed row that was seen, by what no other row can have."""
+
+    position: int
+    hash: str
+
+
 def seal() -> int:
     """Put the rows that are committed and not yet in the chain at its end; how many. Sealers take turns."""
     if database.execute(_is_any_open).first() is None:
@@ -66,12 +75,27 @@ def seal() -> int:
     return len(rows)
 
 
-def verify() -> list[str]:
-    """What is wrong with the chain, a sentence each; nothing when it is whole. Sealing and purging go on meanwhile."""
-    beginning, faults = _read()
+def end() -> Seen:
+    """The last sealed row, as the head tells it."""
+    head = _head()
+    return Seen(head.last_position, head.last_hash) if head else Seen(0, BEGINNING)
+
+
+def is_purged(row: Seen) -> bool:
+    """Whether the chain begins behind this row by now."""
+    head = _head()
+    return head is not None and row.position < head.first_position
+
+
+def verify(*seen: Seen) -> list[str]:
+    """What is wrong with the chain, a sentence each; nothing when it is whole and holds the rows that were seen.
+
+    Sealing and purging go on meanwhile.
+    """
+    beginning, faults = _read(seen)
     # Rows that were purged during the reading look like a gap: it is done again behind them.
     while faults and _was_purged_to(_head(), beginning):
-        beginning, faults = _read()
+        beginning, faults = _read(seen)
     return faults
 
 
@@ -89,14 +113,17 @@ def purge() -> int:
     return len(rows)
 
 
-def _read() -> tuple[int, list[str]]:
+def _read(seen: tuple[Seen, ...]) -> tuple[int, list[str]]:
     """Read the whole chain once: the position that it begins behind, and what is wrong."""
     # Asked before the head: whatever is sealed in between ends at the head, and what lies behind it nobody sealed.
     last = database.execute(select(func.max(AuditEvent.position))).scalar() or 0
     head = _head()
     if head is None:
-        return 0, ["the head of the chain is gone"] if last else []
-    return head.first_position, list(_faults(head, last))
+        known = max([last, *(row.position for row in seen)])
+        return 0, ["the head of the chain is gone"] if known else []
+    lost = [row.position for row in seen if not _holds(head, row)]
+    put_back = [f"row {position} is not there as it was seen: the trail was put back" for position in lost]
+    return head.first_position, [*_faults(head, last), *put_back]
 
 
 def _faults(head: Any, last: int) -> Iterator[str]:
@@ -115,6 +142,14 @@ def _faults(head: Any, last: int) -> Iterator[str]:
         position, previous = row.position, row.hash
     if (position, previous) != (head.last_position, head.last_hash) or last > head.last_position:
         yield f"the chain ends at row {max(position, last)}, and {head.last_position} were sealed"
+
+
+def _holds(head: Any, row: Seen) -> bool:
+    """Whether a row that was seen is in the chain, or was purged from it."""
+    if row.position <= head.first_position:
+        return row.position < head.first_position or crypto.same(row.hash, head.first_hash)
+    found = select(_table.c.hash).where(AuditEvent.position == row.position)
+    return crypto.same(row.hash, database.execute(found).scalar() or "")
 
 
 def _head() -> Any:

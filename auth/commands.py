@@ -1,6 +1,7 @@
 """Commands for operators, under `flask`."""
 
 import importlib
+import logging
 import re
 import signal
 import threading
@@ -17,9 +18,12 @@ from auth.factors import enrolled
 from auth.users import Account
 from models import now
 
+log = logging.getLogger("gatehouse")
+
 # They stand in every access token, which is to fit a cookie, and in a header, separated by commas.
 ROLE = re.compile(r"[A-Za-z0-9_.:-]{1,32}")
 MOST_ROLES = 20
+SEEN = re.compile("[0-9]{1,18}:[0-9a-f]{64}")
 
 
 @contextmanager
@@ -55,16 +59,38 @@ def list_keys() -> None:
 audit_group = AppGroup("audit", help="The audit trail.")
 
 
+def _seen(_context: click.Context, _parameter: click.Parameter, given: str | None) -> audit.Seen | None:
+    """The row that an earlier run has seen."""
+    if given is None:
+        return None
+    if not SEEN.fullmatch(given):
+        raise click.BadParameter("POSITION:HASH, as an earlier run has printed it")
+    position, _, known = given.partition(":")
+    return audit.Seen(int(position), known)
+
+
 @audit_group.command("verify")
-def verify_audit() -> None:
-    """Find any change or gap in the audit trail; exit 1 when there is one."""
+@click.option(
+    "--seen", metavar="POSITION:HASH", callback=_seen, help="What an earlier run has printed, kept elsewhere."
+)
+def verify_audit(seen: audit.Seen | None) -> None:
+    """Find any change or gap in the audit trail; exit 1 when there is one.
+
+    A trail that was put back to an earlier state is found by what was printed since: give it with --seen.
+    """
     audit.seal()
-    faults = list(audit.verify())
+    # Asked first, and then verified: what is printed is what the chain was found to hold.
+    end = audit.end()
+    faults = audit.verify(end, *([seen] if seen else []))
     for fault in faults:
         click.echo(fault)
     if faults:
         raise SystemExit(1)
     click.echo("the audit trail is whole")
+    if seen and audit.is_purged(seen):
+        click.echo(f"row {seen.position} was purged since it was seen")
+    click.echo(f"seen {end.position}:{end.hash}")
+    log.info("audit.verified", extra={"position": end.position, "hash": end.hash})
 
 
 mail_group = AppGroup("mail", help="Letters.")

@@ -188,7 +188,86 @@ def test_old_rows_are_removed_and_the_rest_stays_whole(app, bearer, clock):
 @pytest.mark.asvs("16.4.2")
 def test_the_command_finds_a_change(trail, app):
     runner = app.test_cli_runner()
-    assert runner.invoke(args=["audit", "verify"]).output == "the audit trail is whole\n"
+    assert runner.invoke(args=["audit", "verify"]).output.startswith("the audit trail is whole\n")
     _change(update(AuditEvent).where(AuditEvent.position == 2).values(name="login.failed"))
     found = runner.invoke(args=["audit", "verify"])
     assert (found.exit_code, found.output) == (1, "row 2 was changed\n")
+
+
+@pytest.fixture
+def verified(trail, app) -> Any:
+    """verified(row): what `flask audit verify` prints, given what an earlier run has printed, and its exit code."""
+
+    def run(seen: str | None = None) -> tuple[int, list[str]]:
+        given = ["--seen", seen] if seen else []
+        ended = app.test_cli_runner().invoke(args=["audit", "verify", *given])
+        return ended.exit_code, ended.output.splitlines()
+
+    return run
+
+
+def _last_seen(printed: tuple[int, list[str]]) -> str:
+    return printed[1][-1].removeprefix("seen ")
+
+
+def test_the_command_prints_the_last_row_that_it_saw(verified):
+    row = database.execute(select(AuditEvent.__table__).where(AuditEvent.position == 10)).one()
+    assert verified() == (0, ["the audit trail is whole", f"seen 10:{row.hash}"])
+
+
+def test_the_command_logs_the_last_row_that_it_saw(verified, monkeypatch):
+    logged = []
+    monkeypatch.setattr("auth.commands.log.info", lambda event, extra: logged.append((event, extra)))
+    position, known = _last_seen(verified()).split(":")
+    assert logged == [("audit.verified", {"position": int(position), "hash": known})]
+
+
+@pytest.mark.parametrize("since", [0, 1, 3], ids=["nothing since", "fewer since", "more since"])
+def test_a_trail_that_was_put_back_is_found_by_what_was_seen_before(verified, bearer, since):
+    head = dict(database.execute(select(AuditHead.__table__)).mappings().one())
+    database.end()
+    for _ in range(2):
+        bearer.login("ada", "Wrong-Anvil-Crater-59")
+    seen = _last_seen(verified())
+    _change(delete(AuditEvent).where(AuditEvent.position > 10))
+    _change(update(AuditHead).values(head))
+    for _ in range(since):
+        bearer.another().login("bea")
+    assert verified(seen) == (1, ["row 12 is not there as it was seen: the trail was put back"])
+
+
+def test_a_trail_that_was_emptied_is_found_by_what_was_seen_before(verified):
+    seen = _last_seen(verified())
+    _change(delete(AuditEvent))
+    _change(delete(AuditHead))
+    assert verified(seen) == (1, ["the head of the chain is gone"])
+
+
+def test_a_trail_that_went_on_holds_what_was_seen_before(verified, bearer):
+    seen = _last_seen(verified())
+    bearer.login("ada")
+    assert verified(seen)[0] == 0
+
+
+def test_a_row_that_was_seen_may_be_purged_since(verified, bearer, clock):
+    seen = _last_seen(verified())
+    bearer.login("ada")
+    audit.seal()
+    clock.shift(401 * 86400)
+    assert audit.purge() == 11
+    bearer.login("ada")
+    code, printed = verified(seen)
+    assert (code, printed[1:-1]) == (0, ["row 10 was purged since it was seen"])
+
+
+def test_the_last_row_that_was_purged_is_still_known(verified, clock):
+    seen = _last_seen(verified())
+    clock.shift(401 * 86400)
+    assert audit.purge() == 10
+    other = "10:" + "0" * 64
+    assert (verified(seen)[0], verified(other)[0]) == (0, 1)
+
+
+@pytest.mark.parametrize("seen", ["10", "10:abc", ":" + "0" * 64, "-1:" + "0" * 64])
+def test_what_no_run_has_printed_is_refused(verified, seen):
+    assert verified(seen)[0] == 2
