@@ -11,6 +11,7 @@ memory:                           kept in this process, for tests
 import smtplib
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from email.message import EmailMessage
 from email.policy import SMTP as LINES
@@ -20,11 +21,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from flask import Flask, current_app
 
+from auth.connectors.punctual import Punctual, PunctualTls
 from config import Settings
 
 PORTS = {"smtp": 25, "smtps": 465}
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 BROKEN = (OSError, smtplib.SMTPException, UnicodeError)
+# After so long nothing more is said of a letter, however slow each answer is: its claim must outlast it.
+LETTER_SECONDS = 75
 
 
 class Undeliverable(Exception):
@@ -101,7 +105,9 @@ class Smtp:
 
     def deliver(self, letter: EmailMessage) -> None:
         """Send one letter; after any fault the next begins on a connection of its own."""
-        connection: smtplib.SMTP = getattr(self._own, "connection", None) or self._connect()
+        until = time.monotonic() + LETTER_SECONDS
+        connection: Punctual = getattr(self._own, "connection", None) or self._connect(until)
+        connection.speaks_until = until
         try:
             connection.send_message(letter)
         except smtplib.SMTPRecipientsRefused as error:
@@ -121,21 +127,22 @@ class Smtp:
             except BROKEN:
                 connection.close()
 
-    def _connect(self) -> smtplib.SMTP:
+    def _connect(self, until: float) -> Punctual:
         try:
             self._own.connection = connection = self._open()
+            connection.speaks_until = until
             self._secure(connection)
         except BROKEN as error:
             self._forget()
             raise Undeliverable(_reason(error), offline=True) from None
         return connection
 
-    def _open(self) -> smtplib.SMTP:
+    def _open(self) -> Punctual:
         if self._scheme == "smtps":
-            return smtplib.SMTP_SSL(self._host, self._port, timeout=self._seconds, context=self._context())
-        return smtplib.SMTP(self._host, self._port, timeout=self._seconds)
+            return PunctualTls(self._host, self._port, timeout=self._seconds, context=self._context())
+        return Punctual(self._host, self._port, timeout=self._seconds)
 
-    def _secure(self, connection: smtplib.SMTP) -> None:
+    def _secure(self, connection: Punctual) -> None:
         """STARTTLS, then the password: letters and passwords cross a network only encrypted."""
         connection.ehlo()
         offered = self._starttls == "offered" and connection.has_extn("starttls")
@@ -153,8 +160,8 @@ class Smtp:
         if connection is not None:
             connection.close()
 
-    def _take(self) -> smtplib.SMTP | None:
-        connection: smtplib.SMTP | None = self._own.__dict__.pop("connection", None)
+    def _take(self) -> Punctual | None:
+        connection: Punctual | None = self._own.__dict__.pop("connection", None)
         return connection
 
 
