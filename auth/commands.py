@@ -103,8 +103,7 @@ def deliver(info: ScriptInfo, once: bool) -> None:
     """Be the background worker, in a process of its own, until SIGTERM or Ctrl-C."""
     background = worker.Worker(info.load_app())
     if once:
-        while background.round():
-            pass
+        background.finish()
         return
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -17,8 +17,11 @@ from auth.worker import Worker, delivery
 from config import Settings
 from models import AuditEvent, Letter, now
 from tests.support import application
+from tests.support.clients import PASSWORD
 from tests.support.faults import failing_write
 from tests.support.mailbox import Mailbox
+from tests.support.mailed import NEW_PASSWORD
+from tests.support.marks import one_client
 from tests.support.processes import Program, clean_environment, wait_until
 from tests.support.run import ROOT
 from tests.support.tables import bad_plans, change, rows
@@ -384,6 +387,18 @@ def test_the_command_delivers_what_is_due(make_app, tmp_path):
     done = app.test_cli_runner().invoke(args=["mail", "deliver", "--once"])
     assert done.exit_code == 0, done.output
     assert len(list(tmp_path.glob("*.eml"))) == 3
+
+
+@one_client
+def test_the_command_delivers_the_notice_of_what_has_just_happened(client, mailbox):
+    client.signed_in("ada")
+    mailbox.work()
+    client.post("/auth/password/change", {"current_password": PASSWORD, "new_password": NEW_PASSWORD})
+    done = client.wire.app.test_cli_runner().invoke(args=["mail", "deliver", "--once"])
+    assert done.exit_code == 0, done.output
+    last = letters(client.wire.app)[-1]
+    assert last.template == "password_changed"
+    assert last.delivered_at is not None
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)

@@ -55,6 +55,11 @@ class Worker:
         """Do the jobs that are due; whether one of them has more to do."""
         return sum(self._do(job) for job in JOBS if time.monotonic() >= self.due.get(job.name, 0)) > 0
 
+    def finish(self) -> None:
+        """Work until no job has more to do: what one leaves to another is done now, not when that is due again."""
+        while self.round():
+            self.due.clear()
+
     def run(self, go_on: Callable[[], bool]) -> None:
         """Work until told otherwise."""
         before = delivery.goes_on.set(go_on)
