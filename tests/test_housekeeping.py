@@ -137,6 +137,26 @@ def test_guesses_at_an_account_are_kept(client, clock):
     assert len(rows(client.wire.app, Attempt)) == 2
 
 
+@one_client
+def test_guesses_on_a_device_go_when_its_token_is_void_and_not_before(client, clock):
+    app = client.wire.app
+    client.register("ada")
+    token = client.login("ada").headers["X-Device-Token"]
+    body = {"identifier": "ada", "password": PASSWORD}
+    assert client.another().post("/auth/login", body, headers={"X-Device-Token": token}).status == 200
+    clock.shift(400 * DAY - 60)
+    purge(app)
+    kept = _guessed_at(app)
+    clock.shift(120)
+    purge(app)
+    assert kept == ["device", "name", "user"]
+    assert _guessed_at(app) == ["name", "user"]
+
+
+def _guessed_at(app):
+    return sorted(attempt.subject.partition(":")[0] for attempt in rows(app, Attempt))
+
+
 def test_what_is_not_past_stays(client, mailbox):
     client.signed_in("ada")
     mailbox.work()

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Table, delete, select
 
-from auth import database
+from auth import database, devices
 from auth.mail import outbox
 from models import Attempt, Base, Device, HeldName, OneTimeSecret, RateWindow, RevokedToken, Session, SigningKey, now
 
@@ -14,6 +14,8 @@ BATCH = 500
 BATCHES = 20
 ATTEMPTS_KEPT = timedelta(days=30)
 DEVICES_KEPT = timedelta(days=180)
+# A device that has not guessed for so long has a token that is void, or a later sign-in, which gives its budget back.
+DEVICE_ATTEMPTS_KEPT = timedelta(seconds=devices.COOKIE_SECONDS)
 
 
 def purge() -> bool:
@@ -30,6 +32,7 @@ def _past() -> list[Select[Any]]:
         _ids(RateWindow, RateWindow.expires_at <= time),
         # Guesses at an account are kept as long as the account: a hundred in a row lock it, however slow they are.
         _ids(Attempt, Attempt.user_id.is_(None) & (Attempt.last_guess_at <= time - ATTEMPTS_KEPT)),
+        _ids(Attempt, Attempt.subject.like("device:%") & (Attempt.last_guess_at <= time - DEVICE_ATTEMPTS_KEPT)),
         _ids(Device, Device.last_seen_at <= time - DEVICES_KEPT),
         _ids(HeldName, HeldName.held_until <= time),
         _ids(SigningKey, SigningKey.verify_until <= time),
