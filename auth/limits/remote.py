@@ -4,7 +4,10 @@ What Redis has refused is remembered until it would be granted, so that a flood 
 """
 
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextvars import ContextVar
+from threading import Thread
 from typing import Any
 
 import redis
@@ -19,6 +22,8 @@ from auth.outages import Outage
 # which a slow answer takes, it does not ask again.
 REDIS_SECONDS = 0.25
 LEAST_SECONDS = 0.12
+# While so many attempts to connect are left behind, none is added: a name server may hang for minutes.
+MOST_LATE = 8
 # The moments of the latest requests under a key, newest first; whether this one is granted, how many there are within
 # the period, and the oldest of them.
 COUNTING = """
@@ -39,6 +44,7 @@ return {1, used + 1, oldest}
 """
 
 _until: ContextVar[float] = ContextVar("redis until", default=0.0)
+_late: set["Future[Any]"] = set()
 # This part of the library has no types.
 _connections: Any = redis.connection
 
@@ -96,25 +102,73 @@ class InRedis:
 
 
 class Hurried:
-    """A connection to Redis that waits until a moment, whether to connect, to send or to be answered."""
+    """A connection to Redis that is waited for until a moment, from looking up the name to the last byte of an answer.
 
-    def connect(self) -> None:
-        """Connect, and say who is asking."""
-        _hurry(self)
-        super().connect()  # type: ignore[misc]
+    It is made in a thread that may be left behind: nothing can hurry a name server, and a name may have many addresses.
+    """
 
-    def send_packed_command(self, *command: Any, **options: Any) -> None:
-        """Send a command."""
-        _hurry(self)
-        super().send_packed_command(*command, **options)  # type: ignore[misc]
+    def _connect(self) -> "HurriedSocket":
+        left = _left()
+        if len(_late) >= MOST_LATE:
+            raise TimeoutError
+        # Named once more for the thread: each address, and the handshake of TLS.
+        self.socket_timeout = self.socket_connect_timeout = left
+        attempt: Future[Any] = Future()
+        Thread(target=_attempt, args=(attempt, super()._connect), name="redis", daemon=True).start()  # type: ignore[misc]
+        try:
+            return HurriedSocket(attempt.result(left))
+        except TimeoutError:
+            _late.add(attempt)
+            attempt.add_done_callback(_close_late)
+            raise
 
-    def read_response(self, *given: Any, **options: Any) -> Any:
-        """Wait for an answer."""
-        _hurry(self)
-        return super().read_response(*given, **options)  # type: ignore[misc]
+
+class HurriedSocket:
+    """A socket whose every wait ends at the moment of the command, however slowly an answer drips."""
+
+    def __init__(self, connected: Any) -> None:
+        self._socket = connected
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._socket, name)
+
+    def sendall(self, data: Any) -> None:
+        """Send all of it."""
+        self._hurry()
+        self._socket.sendall(data)
+
+    def recv(self, size: int) -> Any:
+        """The next bytes."""
+        self._hurry()
+        return self._socket.recv(size)
+
+    def recv_into(self, buffer: Any) -> Any:
+        """The next bytes, for the parser of hiredis, which the library prefers where it is installed."""
+        self._hurry()
+        return self._socket.recv_into(buffer)
+
+    def _hurry(self) -> None:
+        # Who only looks whether there is something does not wait.
+        if self._socket.gettimeout() != 0:
+            self._socket.settimeout(_left())
 
 
-def _hurry(connection: Any) -> None:
-    left = max(0.001, _until.get() - time.monotonic())
-    connection.socket_timeout = connection.socket_connect_timeout = left
-    connection.update_current_socket_timeout(left)
+def _left() -> float:
+    """The seconds that are left for the command; raises TimeoutError."""
+    left = _until.get() - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _attempt(attempt: "Future[Any]", connect: Callable[[], Any]) -> None:
+    try:
+        attempt.set_result(connect())
+    except (OSError, redis.RedisError, ValueError) as error:
+        attempt.set_exception(error)
+
+
+def _close_late(attempt: "Future[Any]") -> None:
+    _late.discard(attempt)
+    if attempt.exception() is None:
+        attempt.result().close()
