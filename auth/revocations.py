@@ -44,6 +44,8 @@ class Revocations:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._connection: Connection | None = None
+        # Grows with every revocation seen.
+        self.version = 0
         self.reset()
 
     def reset(self) -> None:
@@ -51,7 +53,6 @@ class Revocations:
         with self._lock:
             self._close()
             self.in_force: dict[str, datetime] = {}
-            self._seen = 0
             self._looked = float("-inf")
             self._tidied = time.monotonic()
 
@@ -59,11 +60,6 @@ class Revocations:
         """Whether the session or the token is revoked; raises Unavailable when the table cannot be read."""
         self.refresh()
         return sid in self.in_force or jti in self.in_force
-
-    @property
-    def version(self) -> int:
-        """Grows with every revocation seen."""
-        return self._seen
 
     def refresh(self) -> None:
         """Look at the table unless that was done within LOOK_SECONDS; raises Unavailable."""
@@ -87,20 +83,20 @@ class Revocations:
         for row in rows:
             self.in_force[row.key] = row.expires_at
             self._seen = row.id
+            self.version += 1
         self._looked = started
         if started - self._tidied > MARGIN_SECONDS:
             self._tidy(started)
 
     def _read(self) -> Any:
-        values = {"seen": self._seen, "time": now()}
         if self._connection is not None:
             try:
-                return self._connection.execute(_newer, values).all()
+                return self._connection.execute(_newer, {"seen": self._seen, "time": now()}).all()
             except SQLAlchemyError:
                 # The held connection may have died with a restart of the database: one fresh try, then give up.
                 self._close()
         self._connection = database.connect()
-        return self._connection.execute(_newer, values).all()
+        return self._connection.execute(_newer, {"seen": self._seen, "time": now()}).all()
 
     def _tidy(self, started: float) -> None:
         time_now = now()
@@ -109,6 +105,8 @@ class Revocations:
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
+        # The next may lead to a standby that took over and gives ids again: it is read from the start.
+        self._seen = 0
         if connection is not None:
             connection.invalidate()
             connection.close()

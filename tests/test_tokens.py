@@ -14,14 +14,20 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from gatehouse_verify import Verifier
 
 from auth import crypto, endpoint, keys, one_time, revocations
-from models import SigningKey, now
+from models import RevokedToken, SigningKey, now
 from tests.support.clients import PASSWORD
 from tests.support.forging import ABSENT, Forger, claims_of, encode, header_of, in_seconds, signed
 from tests.support.marks import one_client, one_database
-from tests.support.tables import change, rows
+from tests.support.postgresql import execute
+from tests.support.races import served
+from tests.support.tables import change, clear, rows
 
 ALGORITHMS = ("EdDSA", "ES256", "RS256", "HS256")
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+CUT = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC = ec.generate_private_key(ec.SECP256R1())
 
@@ -679,6 +685,22 @@ def test_a_revocation_is_seen_although_the_token_was_verified_before(app, signed
         revocations.write(unit.revoked)
     revocations.settle()
     assert shown(signed_in, signed_in.access_token) == {(401, "token_revoked")}
+
+
+@one_client
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_a_revocation_is_seen_although_a_standby_that_lagged_took_over(app, signed_in, database):
+    for _ in range(3):
+        other = signed_in.another()
+        other.login("ada")
+        other.logout()
+    assert signed_in.get("/auth/protected").status == 200
+    clear(app, RevokedToken)
+    execute(database.url, "ALTER SEQUENCE revoked_tokens_id_seq RESTART")
+    execute(database.url, CUT)
+    assert served(lambda: signed_in.get("/auth/protected")).status == 200
+    served(signed_in.copy().logout)
+    assert served(lambda: signed_in.get("/auth/protected")).code == "token_revoked"
 
 
 @one_database
