@@ -12,6 +12,7 @@ import redis
 from auth.limits.counters import Local
 from auth.limits.rates import LIMITS, network
 from auth.limits.remote import REDIS_SECONDS
+from tests.support import application
 from tests.support.clients import PASSWORD
 from tests.support.delays import Delay
 from tests.support.marks import one_client, one_database
@@ -270,7 +271,9 @@ def test_only_the_one_worker_of_the_built_in_server_on_sqlite_counts_by_itself(l
 @pytest.mark.asvs("2.4.1")
 def test_two_servers_with_redis_let_in_exactly_the_limit(live_server, redis_server):
     url = redis_server().url
-    servers = [live_server(RATE_LIMITS="on", REDIS_URL=url) for _ in range(2)]
+    # Hosts that count together share their key: addresses are counted under keyed hashes.
+    shared = {"REDIS_URL": url, "SECRET_KEY": application.SETTINGS["SECRET_KEY"]}
+    servers = [live_server(RATE_LIMITS="on", **shared) for _ in range(2)]
     answers = [servers[number % 2].client().post("/auth/login") for number in range(LOGINS + 10)]
     assert [answer.status for answer in answers] == [400] * LOGINS + [429] * 10
 
@@ -384,6 +387,26 @@ def test_no_name_of_a_person_is_kept_in_the_database(make_client, database):
     routes = ["mail:address", "mail:person:password_reset.forgot_password"]
     assert sorted(key.rpartition(":")[0] for key in keys) == routes
     assert not any("ada" in key for key in keys)
+
+
+@one_client
+@pytest.mark.parametrize("address", ["198.51.100.7", "2001:db8:7:7::7"])
+def test_no_address_of_a_client_is_kept_in_the_database(make_client, database, address):
+    knock(make_client(RATE_LIMITS=True), address)
+    (key,) = kept_in(database)
+    assert key.startswith("login:address:")
+    assert network(address).partition("/")[0] not in key
+
+
+@one_database
+@one_client
+def test_no_address_of_a_client_is_kept_in_redis(make_client, redis_server):
+    server = redis_server()
+    knock(make_client(RATE_LIMITS=True, REDIS_URL=server.url), "198.51.100.7")
+    with redis.Redis.from_url(server.url) as store:
+        (key,) = store.keys()
+    assert b"login:address:" in key
+    assert b"198.51.100.7" not in key
 
 
 @one_database

@@ -1,9 +1,10 @@
 """Rate limits: one table of names that routes cite, counted by address and by person (docs/limits.md is made from it).
 
 Never more than so many requests in any period of the given length (a sliding window). An address is one IPv4 address
-or one IPv6 network of 64 bits; a person is known by the keyed hash of the name or address that was typed, or by the
-account that is signed in, so that the people nobody knows are counted like all others. Each route counts people by
-itself: whoever spends what a person has at one of them leaves the others open.
+or one IPv6 network of 64 bits; a person is the name or address that was typed, or the account that is signed in, so
+that the people nobody knows are counted like all others. Both are known by a keyed hash: a count outlives the request,
+and the deletion of the person. Each route counts people by itself: whoever spends what a person has at one of them
+leaves the others open.
 """
 
 import ipaddress
@@ -45,15 +46,14 @@ LIMITS = {
 def check(name: str) -> None:
     """Count a request against the limit of its address; raises RateLimited."""
     if settings().rate_limits:
-        _count(name, LIMITS[name].address, f"address:{network(request.remote_addr or '')}")
+        _count(name, LIMITS[name].address, f"address:{_hashed(network(request.remote_addr or ''))}")
 
 
 def check_person(name: str, person: str) -> None:
     """Count a request against what whom it is about has at this route; raises RateLimited."""
     item = LIMITS[name].person
     if item is not None and settings().rate_limits:
-        known_as = crypto.keyed_hash("rate limits", fields.key(person))[:32]
-        _count(name, item, f"person:{request.endpoint}:{known_as}")
+        _count(name, item, f"person:{request.endpoint}:{_hashed(fields.key(person))}")
 
 
 def tell(response: Response) -> Response:
@@ -81,6 +81,10 @@ def network(address: str) -> str:
 def init_app(app: Flask, chosen: Settings, alone: bool = False) -> None:
     """Choose where requests are counted; `alone` when it is certain that no other process serves."""
     app.extensions["gatehouse.limits"] = shared.choose(chosen, alone)
+
+
+def _hashed(who: str) -> str:
+    return crypto.keyed_hash("rate limits", who)[:32]
 
 
 def _count(name: str, item: RateLimitItem, who: str) -> None:
