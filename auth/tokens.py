@@ -79,7 +79,11 @@ def read(token: str, use: str, *, allow_expired: bool = False) -> Claims:
             raise TokenInvalid
     elif use == ACCESS:
         _remember(token, key_set)
-    if claims["exp"] <= time.time() and not allow_expired:
+    until = claims["exp"]
+    if use == ACCESS:
+        # Revocations are kept as long as tokens live by today's setting: none lives longer, whatever it was promised.
+        until = min(until, claims["iat"] + settings().access_token_seconds)
+    if until <= time.time() and not allow_expired:
         raise TokenExpired
     return claims
 

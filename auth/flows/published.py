@@ -70,9 +70,10 @@ def jwks() -> Response:
 def revoked() -> Response:
     """The revocations still in force, signed (a compact JWS of type `revocations+jwt`).
 
-    `revoked` maps each `sid` or `jti` to the NumericDate until which it matters. When more are in force than are
-    listed, tokens issued before `complete_since` must be refused: their session may be one of those left out. A list
-    is signed at most once a second, and comes compressed to whoever accepts gzip.
+    `revoked` maps each `sid` or `jti` to the NumericDate until which it matters. Tokens issued before `complete_since`
+    must be refused, whatever their `exp` says: their session may have ended and not be listed. When more are in force
+    than are listed, that tells those left out. A list is signed at most once a second, and comes compressed to whoever
+    accepts gzip.
     """
     # Each encoding has an entity tag of its own (RFC 9110 section 8.8.3.3).
     encoding = "gzip" if request.accept_encodings["gzip"] else "identity"
@@ -113,11 +114,13 @@ def _payload(seen: revocations.Revocations, period: int) -> dict[str, Any]:
     left_out, listed = in_force[:-LISTED], in_force[-LISTED:]
     lasting = settings().access_token_seconds + revocations.MARGIN_SECONDS
     newest = listed[-1][0] - lasting if listed else 0
+    # What mattered until then is not told of: it is left out, or has just been dropped, by today's setting.
+    untold = left_out[-1][0] if left_out else period
     return {
         "iss": settings().public_url,
         "iat": min(max(period, newest), int(time.time())),
         "exp": period + RELIABLE_SECONDS,
         "revoked": {name: until for until, name in listed},
         # A host whose clock is ahead may have issued a token of that session in what is the future here.
-        "complete_since": left_out[-1][0] - lasting + 1 + CLOCK_SKEW_SECONDS if left_out else 0,
+        "complete_since": untold - lasting + 1 + CLOCK_SKEW_SECONDS,
     }

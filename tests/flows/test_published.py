@@ -50,7 +50,7 @@ def test_the_list_names_what_has_ended_and_until_when_it_matters(client, at_once
     client.logout()
     content = listed(client.get(PATH))
     assert content["revoked"] == {ended: pytest.approx(time.time() + LASTING, abs=5)}
-    assert (content["iss"], content["complete_since"]) == (client.wire.url, 0)
+    assert content["iss"] == client.wire.url
     assert content["iat"] <= time.time() < content["exp"] - 60
 
 
@@ -68,7 +68,7 @@ def test_when_more_are_in_force_than_are_listed_the_oldest_are_left_out_and_it_s
     names = [f"session-{number}" for number in range(5)]
     for name in names[:3]:
         revoke(name)
-    assert listed(client.get(PATH))["complete_since"] == 0
+    assert listed(client.get(PATH))["complete_since"] < time.time() - 900
     for name in names[3:]:
         clock.shift(10)
         revoke(name)
@@ -92,6 +92,22 @@ def test_a_token_older_than_the_list_is_complete_belongs_to_a_session_that_may_b
     content = listed(client.get(PATH))
     assert gone not in content["revoked"]
     assert issued < content["complete_since"]
+
+
+def test_no_token_that_has_not_expired_is_too_old_when_all_are_listed(client, at_once):
+    content = listed(client.get(PATH))
+    assert content["complete_since"] < time.time() - 900
+
+
+def test_a_token_that_outlives_what_is_kept_since_the_setting_was_lowered_is_too_old(make_client, clock, at_once):
+    before = make_client(ACCESS_TOKEN_SECONDS=86400).signed_in("ada")
+    lowered = make_client(ACCESS_TOKEN_SECONDS=900)
+    bearer = {"Authorization": f"Bearer {before.access_token}"}
+    assert lowered.post("/auth/logout", headers=bearer).status == 200
+    clock.shift(LASTING + 60)
+    content = listed(lowered.get(PATH))
+    assert before.session_id not in content["revoked"]
+    assert claims_of(before.access_token)["iat"] < content["complete_since"]
 
 
 def test_a_token_of_a_host_whose_clock_is_ahead_is_too_old_as_well(client, revoke, clock, at_once, monkeypatch):
