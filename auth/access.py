@@ -7,7 +7,7 @@ from flask import g
 from flask_jwt_extended import get_jwt
 from sqlalchemy import select
 
-from auth import database, users
+from auth import database, session_rows, users
 from auth.factors import enrolled
 from auth.problems import FreshTokenRequired, PermissionDenied, TokenRevoked
 from auth.users import Account
@@ -39,6 +39,17 @@ def account() -> Account:
     if found is None or found.disabled_at is not None:
         raise TokenRevoked
     return found
+
+
+def hold() -> Account:
+    """The person who is asking as they are now, and locked; raises TokenRevoked when the session has ended meanwhile.
+
+    What is added to an account begins with this: whoever is signed out at that moment adds nothing any more.
+    """
+    g.account = users.lock(user_id())
+    if not session_rows.is_open(session_id()):
+        raise TokenRevoked
+    return account()
 
 
 def check_fresh() -> None:

@@ -163,6 +163,8 @@ def set_roles(user: str, roles: list[str]) -> None:
     """Give USER (a username or an address) exactly ROLES, separated by commas ("" for none); every session ends."""
     with _account_of(user) as account:
         users.change(account.id, roles=roles)
+        # A sign-in that is under way has read the old ones, and is refused for being of an earlier epoch.
+        users.forget_devices(account.id)
         ended = sessions.revoke_all(account.id, "roles changed")
         events.record("roles.changed", account.id, roles=roles)
     click.echo(f"roles: {', '.join(roles) or 'none'}, sessions ended: {ended}")

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import bindparam, delete
+from sqlalchemy import bindparam, case, delete
 
 from auth import crypto, database, fields, limits, mail, one_time, users
 from auth.fields import Body, Email
@@ -16,7 +16,7 @@ from auth.one_time import Held
 from auth.problems import InvalidRequest, LinkInvalid
 from auth.users import Account
 from config import settings
-from models import Attempt, now
+from models import Attempt, Moment, now
 
 SIGN_IN = timedelta(minutes=15)
 CODE_LIFETIME = timedelta(minutes=15)
@@ -61,6 +61,7 @@ def send(
     template: str, purpose: str, path: str, lifetime: timedelta, account: Account, *, code: bool = True, **data: Any
 ) -> None:
     """Write a letter with a new secret to a person, in the current transaction; earlier ones for it are void."""
+    users.lock(account.id)
     subject = fields.key(account.email)
     made = one_time.issue(
         purpose, lifetime, user_id=account.id, subject=subject if code else None, email=subject, **data
@@ -109,15 +110,28 @@ def hold_token(purpose: str, token: str) -> Held:
     return held
 
 
-def finish(held: Held) -> None:
-    """Consume what was held, in the current transaction: one caller succeeds, to all others it is LinkInvalid."""
+def finish(held: Held) -> Account | None:
+    """Consume what was held, in the current transaction: one caller succeeds, to all others it is LinkInvalid.
+
+    The person, if it belongs to one, as they are now, and locked: what two letters do comes one after the other.
+    """
+    account = users.lock(held.user_id) if held.user_id is not None else None
     if not one_time.finish(held):
         raise LinkInvalid
+    return account
+
+
+def redeem(held: Held) -> Account:
+    """As `finish`, for a letter whose address must still be the person's; raises LinkInvalid."""
+    return _addressee(held, finish(held))
 
 
 def owner(held: Held) -> Account:
     """The person a letter was for, as long as the address it went to is theirs; raises LinkInvalid."""
-    account = users.get(held.user_id or 0)
+    return _addressee(held, users.get(held.user_id or 0))
+
+
+def _addressee(held: Held, account: Account | None) -> Account:
     if account is None or held.data.get("email") != fields.key(account.email):
         raise LinkInvalid
     return account
@@ -153,7 +167,9 @@ def _hold_by_code(purpose: str, email: str, code: str) -> Held:
 
 def _count_try(purpose: str, subject: str) -> int:
     """Count one try, by itself. A row is written in any case, so that its time tells nothing."""
-    rows = database.alone(database.by_dialect(_counting), {"subject": _tries_of(purpose, subject), "now": now()})
+    time = now()
+    values = {"subject": _tries_of(purpose, subject), "now": time, "past": time - CODE_LIFETIME}
+    rows = database.alone(database.by_dialect(_counting), values)
     return int(rows[0].guesses) if rows else WRONG_CODES + 1
 
 
@@ -171,5 +187,9 @@ def _counting(insert: Any) -> Any:
     first = insert(Attempt).values(subject=bindparam("subject"), guesses=1, in_a_row=1, last_guess_at=bindparam("now"))
     return first.on_conflict_do_update(
         index_elements=[Attempt.subject],
-        set_={"guesses": Attempt.guesses + 1, "last_guess_at": bindparam("now")},
+        # What was tried before the code that is alive now was made counts no more.
+        set_={
+            "guesses": case((Attempt.last_guess_at <= bindparam("past", type_=Moment), 1), else_=Attempt.guesses + 1),
+            "last_guess_at": bindparam("now"),
+        },
     ).returning(Attempt.guesses)

@@ -47,8 +47,8 @@ def write() -> bool:
     notices = [notice for row in rows if (notice := _notice(row))]
     with database.apart():
         if _move(after, until):
-            for template, account, row in notices:
-                _write(template, account, row)
+            for template, row in notices:
+                _write(template, row.user_id, row)
     return True
 
 
@@ -63,16 +63,17 @@ def _begin(insert: Any) -> Any:
     return insert(Bookmark).on_conflict_do_nothing()
 
 
-def _notice(row: Any) -> tuple[str, Account, Any] | None:
-    """The template and the person of a notice about a row; None when it is worth none."""
-    about = TEMPLATES.get(row.name)
-    account = users.get(row.user_id) if about and row.user_id else None
+def _notice(row: Any) -> tuple[str, Any] | None:
+    """The template of a notice about a row; None when it is worth none."""
+    about = TEMPLATES.get(row.name) if row.user_id else None
     template = about(row) if callable(about) else about
-    return (template, account, row) if template and account else None
+    return (template, row) if template else None
 
 
-def _write(template: str, account: Account, row: Any) -> None:
-    if template in RARE and _was_told(account, template):
+def _write(template: str, user_id: int, row: Any) -> None:
+    # Not as they were when the transaction began: the way back leads to the address the letter goes to.
+    account = users.lock(user_id)
+    if account is None or (template in RARE and _was_told(account, template)):
         return
     device = useragent.describe(row.user_agent) if row.user_agent else ""
     links.send_way_back(template, account, row.at, at=f"{row.at:%Y-%m-%d %H:%M} UTC", device=device, ip=row.ip or "")
@@ -89,6 +90,11 @@ def _about_sign_in(row: Any) -> str | None:
     if _failures_before(row) >= FAILURES:
         return "late_sign_in"
     return "new_device" if _is_new_here(row) else None
+
+
+def _about_failure(row: Any) -> str | None:
+    """A guess that was not looked at, as the account was exhausted under another of its names: no answer told of it."""
+    return "account_locked" if row.data.get("reason") == "locked" else None
 
 
 def _failures_before(row: Any) -> int:
@@ -147,6 +153,7 @@ def _place(ip: str) -> str:
 Choose = Callable[[Any], str | None]
 TEMPLATES: dict[str, str | Choose] = {
     "login.succeeded": _about_sign_in,
+    "login.failed": _about_failure,
     "password.changed": "password_changed",
     "password.reset": "password_changed",
     "password.voided": "password_voided",

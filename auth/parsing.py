@@ -16,6 +16,7 @@ from flask import Flask, current_app, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
+from auth import database
 from auth.fields import Body
 from auth.problems import (
     EmptyBody,
@@ -107,6 +108,8 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def _raw() -> bytes:
+    # The body may be long in coming.
+    database.release()
     places: threading.Semaphore = current_app.extensions["gatehouse.bodies"]
     if not places.acquire(blocking=False):
         raise Unavailable

@@ -45,10 +45,10 @@ class Problem(Exception):
         self.errors = errors
         self.retry_after = retry_after
         self.extra = extra
-        self.aftermath: Callable[[], None] | None = None
+        self.aftermath: Callable[[], object] | None = None
         self.event: tuple[str, dict[str, Any]] | None = None
 
-    def then(self, aftermath: Callable[[], None]) -> Self:
+    def then(self, aftermath: Callable[[], object]) -> Self:
         """Have the door run `aftermath` after the rollback."""
         self.aftermath = aftermath
         return self

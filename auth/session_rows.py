@@ -7,7 +7,7 @@ import sqlalchemy
 from sqlalchemy import bindparam, select, update
 
 from auth import database
-from models import Base, Session, now
+from models import Base, Session, User, now
 
 # So many open sessions a person has at most: with one more the oldest ends.
 MOST = 100
@@ -27,7 +27,22 @@ _full_since = (
     .offset(MOST - 1)
     .limit(1)
 )
-_insert = sqlalchemy.insert(Session).returning(_full_since.scalar_subquery())
+_columns = Session.__table__.c
+_written = [column.name for column in _columns if column.name not in ("revoked_at", "revoked_why")]
+# The session of a person who is what they were when they proved themselves. A change that ends every session is waited
+# for, as it waits for this (`users.await_sign_ins`): whichever of the two comes first, no session outlives it.
+_unchanged = (
+    select(*(bindparam(name, type_=_columns[name].type) for name in _written))
+    .where(
+        User.id == bindparam("owner"),
+        User.device_epoch == bindparam("epoch"),
+        User.disabled_at.is_(None),
+        User.reset_forced_at.is_(None),
+        User.deleted_at.is_(None),
+    )
+    .with_for_update(read=True, key_share=True)
+)
+_insert = sqlalchemy.insert(Session).from_select(_written, _unchanged).returning(_full_since.scalar_subquery())
 _rotate = (
     update(Session)
     .where(
@@ -47,11 +62,20 @@ _rotate = (
 )
 
 
-def insert(row: dict[str, Any]) -> datetime | None:
-    """Write a new session. Since when there is no room for it beside the others of its person; None when there is."""
-    known = {"owner": row["user_id"], "sid": row["id"], "time": row["created_at"]}
-    full_since: datetime | None = database.execute(_insert, row | known).scalar()
-    return full_since
+def insert(row: dict[str, Any], epoch: int) -> tuple[bool, datetime | None]:
+    """Write a new session of a person who is at this epoch and may enter; whether it was.
+
+    Also since when there is no room for it beside the others of its person; None when there is.
+    """
+    known = {"owner": row["user_id"], "epoch": epoch, "sid": row["id"], "time": row["created_at"]}
+    written = database.execute(_insert, row | known).first()
+    return (False, None) if written is None else (True, written[0])
+
+
+def is_open(sid: str) -> bool:
+    """Whether a session has not ended."""
+    mine = select(Session.id).where(Session.id == sid, Session.revoked_at.is_(None))
+    return database.execute(mine).first() is not None
 
 
 def rotate(values: dict[str, Any]) -> Any:

@@ -17,6 +17,7 @@ from auth.factors.pending import Pending
 from auth.problems import (
     AccountDisabled,
     EmailNotVerified,
+    InvalidCredentials,
     MfaRequired,
     PasswordResetRequired,
     TokenExpired,
@@ -43,7 +44,8 @@ class Tokens:
 
 # What an account may be refused for on every pathway, and what only its signing in can meet.
 STATES = (AccountDisabled, PasswordResetRequired, EmailNotVerified)
-REFUSALS = (*STATES, MfaRequired)
+RESUMED = (*STATES, InvalidCredentials)
+REFUSALS = (*RESUMED, MfaRequired)
 
 
 def sign_in(
@@ -53,7 +55,7 @@ def sign_in(
 
     `factor` is the method of the second proof, `replaces` the session that ends, `at` when the older proof was made.
     Raises AccountDisabled, PasswordResetRequired, EmailNotVerified and MfaRequired: what an account may do is
-    asked here, on every pathway.
+    asked here, on every pathway. InvalidCredentials when it was changed meanwhile, TokenRevoked when `replaces` ended.
     """
     check_may_enter(account)
     both, device = "mfa" in amr, devices.known(account.id, account.device_epoch)
@@ -80,10 +82,10 @@ def sign_in(
         "expires_at": time + timedelta(seconds=settings().refresh_token_seconds),
     }
     keys.current()
-    _begin(row)
+    _begin(row, account.device_epoch)
     events.record("login.renewed" if replaces else "login.succeeded", account.id, row["id"], amr=amr)
-    if replaces:
-        revoke(replaces, "proven again", account.id)
+    if replaces and not revoke(replaces, "proven again", account.id):
+        raise TokenRevoked
     return _tokens(account, row, devices.token(row["device_id"], account.id, account.device_epoch))
 
 
@@ -92,19 +94,16 @@ def resume(waiting: Pending, account: Account, factor: str, trust_device: bool =
 
     With `trust_device` the device is not asked for a second factor again for a while.
     """
-    pending.finish(waiting)
     amr = list(dict.fromkeys([*waiting.amr, *enrolled.AMR[factor], "mfa"]))
     begun = sign_in(account, amr, factor=factor, replaces=waiting.replaces, at=waiting.proven_at)
+    pending.finish(waiting)
     if trust_device:
         trust.begin(account.id, begun.device)
     return begun
 
 
 def rotate(claims: dict[str, Any]) -> Tokens:
-    """The next tokens of a session for the claims of its refresh token.
-
-    Raises TokenRevoked, TokenExpired, TokenReused, and what `check_may_enter` raises.
-    """
+    """The next tokens for the claims of a refresh token; raises TokenRevoked, TokenExpired, TokenReused, STATES."""
     time = now()
     values = {
         "sid": claims["sid"],
@@ -129,7 +128,8 @@ def renew(account: Account, sid: str) -> Tokens:
     moved = (
         update(Session)
         .where(Session.id == sid, Session.user_id == account.id, Session.revoked_at.is_(None))
-        .values(generation=Session.generation + 1, rotated_at=now())
+        # Two: nobody is given what follows the token of before, as within the grace of a rotation.
+        .values(generation=Session.generation + 2, rotated_at=now())
         .returning(*Session.__table__.c)
     )
     row = database.execute(moved).mappings().first()
@@ -145,7 +145,7 @@ def check_may_enter(account: Account) -> None:
     """
     if account.disabled_at is not None:
         refusal = AccountDisabled().recorded("login.failed", user_id=account.id, reason="disabled")
-        raise refusal.then(lambda: _end_disabled(account.id))
+        raise refusal.then(lambda: revoke_all(account.id, "disabled"))
     if account.reset_forced_at is not None:
         raise PasswordResetRequired().recorded("login.failed", user_id=account.id, reason="reset forced")
     if settings().require_verified_email and account.email_verified_at is None:
@@ -158,17 +158,30 @@ def revoke(sid: str, why: str, user_id: int | None = None) -> bool:
 
 
 def revoke_all(user_id: int, why: str, keep: str | None = None) -> int:
-    """End every session of a person but `keep`, and every half-finished sign-in; how many sessions there were."""
+    """End every session of a person but `keep`, and every half-finished sign-in; how many sessions there were.
+
+    What is changed about the account is changed before: a sign-in that is under way is ended here or refuses itself.
+    """
     pending.void(user_id)
     trust.forget_all(user_id)
+    users.await_sign_ins(user_id)
     return _end(why, Session.user_id == user_id, Session.id != (keep or ""))
 
 
-def _begin(row: dict[str, Any]) -> None:
+def _begin(row: dict[str, Any], epoch: int) -> None:
     """Write a new session; when there is no room for it, the oldest end."""
-    full_since = session_rows.insert(row)
+    written, full_since = session_rows.insert(row, epoch)
+    if not written:
+        raise _overtaken(row["user_id"])
     if full_since is not None:
         _end("too many sessions", Session.user_id == row["user_id"], Session.created_at <= full_since)
+
+
+def _overtaken(user_id: int) -> InvalidCredentials:
+    """What refuses a sign-in whose account was changed since its proof was looked at; or raises what bars it now."""
+    if account := users.get(user_id):
+        check_may_enter(account)
+    return InvalidCredentials().recorded("login.failed", user_id=account and account.id, reason="changed meanwhile")
 
 
 def _successor(claims: dict[str, Any], time: datetime) -> Any:
@@ -182,16 +195,8 @@ def _successor(claims: dict[str, Any], time: datetime) -> Any:
     # Whoever waited for the winner began before the rotation: without grace even that is too late.
     if grace and row["generation"] == claims["generation"] + 1 and time - row["rotated_at"] < grace:
         return row
-    replay = TokenReused().then(lambda: _end_replayed(row["id"]))
+    replay = TokenReused().then(lambda: revoke(row["id"], "replay"))
     raise replay.recorded("session.replayed", user_id=row["user_id"], session_id=row["id"])
-
-
-def _end_replayed(sid: str) -> None:
-    revoke(sid, "replay")
-
-
-def _end_disabled(user_id: int) -> None:
-    revoke_all(user_id, "disabled")
 
 
 def _end(why: str, *which: Any) -> int:

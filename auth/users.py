@@ -42,6 +42,14 @@ _columns = [getattr(User, name) for name in Account._fields[:-1]]
 _account = select(*_columns, _last_sign_in.label("last_sign_in")).where(User.deleted_at.is_(None))
 # Built once: making a statement costs more than running it.
 _by_id = _account.where(User.id == bindparam("wanted"))
+# Nothing changes by it, but that two of them wait for each other.
+_locked = (
+    update(User)
+    .where(User.id == bindparam("wanted"), User.deleted_at.is_(None))
+    .values(mfa_since=User.mfa_since)
+    .returning(*_columns, _last_sign_in)
+)
+_barred = select(User.id).where(User.id == bindparam("wanted")).with_for_update()
 _by_username = _account.where(User.username_key == bindparam("wanted"))
 _by_email = _account.where(User.email_key == bindparam("wanted"))
 
@@ -65,6 +73,20 @@ def get(user_id: int) -> Account | None:
     """The account with this id."""
     row = database.execute(_by_id, {"wanted": user_id}).first()
     return Account._make(row) if row else None
+
+
+def lock(user_id: int) -> Account | None:
+    """The account as it is now; changes to it come one after the other until the end of the transaction.
+
+    Whoever redeems a letter, writes one or enrols a factor begins with this, so that all lock in the same order.
+    """
+    row = database.execute(_locked, {"wanted": user_id}).first()
+    return Account._make(row) if row else None
+
+
+def await_sign_ins(user_id: int) -> None:
+    """Wait until the sign-ins under way have their sessions; those that come later see what was changed until now."""
+    database.execute(_barred, {"wanted": user_id})
 
 
 def _one(statement: Select[Any], wanted: str) -> Account | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from auth import crypto, database
+from auth import crypto, database, users
 from auth.factors import enrolled, totp
 from auth.users import Account
 from models import Authenticator, now
@@ -27,7 +27,7 @@ _advance = (
 
 def enrol(user_id: int, kind: str, name: str, secret: str) -> int:
     """A new authenticator that waits for its first code; one that waited before is forgotten. Raises TooManyFactors."""
-    enrolled.lock(user_id)
+    users.lock(user_id)
     mine = (Authenticator.user_id == user_id, Authenticator.kind == kind)
     database.execute(delete(Authenticator).where(*mine, Authenticator.confirmed_at.is_(None)))
     most = enrolled.MOST_OF_A_KIND if kind == enrolled.TOTP else 1
@@ -71,7 +71,7 @@ def in_force(user_id: int, kind: str | None = None) -> list[Any]:
 
 def remove(account: Account, kind: str, number: int | None = None) -> bool:
     """Remove one authenticator, or all of a kind; whether there was any. Raises LastFactor."""
-    enrolled.lock(account.id)
+    users.lock(account.id)
     mine = [Authenticator.user_id == account.id, Authenticator.kind == kind]
     if number is not None:
         mine.append(Authenticator.id == number)

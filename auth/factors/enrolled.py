@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import delete, exists, func, literal, select, union_all, update
 
-from auth import database, events, one_time
+from auth import database, events, one_time, users
 from auth.factors import recovery
 from auth.problems import EmailNotVerified, LastFactor, TooManyFactors
 from auth.users import Account
@@ -60,11 +60,6 @@ def lacking(account: Account, acr: str, proven_at: datetime) -> bool:
     return account.mfa_since is None or proven_at < account.mfa_since
 
 
-def lock(user_id: int) -> None:
-    """Let changes to one person's factors come one after the other, until the end of the transaction."""
-    database.execute(update(User).where(User.id == user_id).values(mfa_since=User.mfa_since))
-
-
 def check_may_enrol(account: Account) -> None:
     """Refuse a factor to a person whose address nobody has verified; raises EmailNotVerified."""
     if account.email_verified_at is None:
@@ -110,7 +105,7 @@ def forget(user_id: int) -> None:
 
 def reset(user_id: int) -> int:
     """Take every second factor from a person, for an administrator; how many there were."""
-    lock(user_id)
+    users.lock(user_id)
     authenticators = delete(Authenticator).where(Authenticator.user_id == user_id).returning(Authenticator.id)
     passkeys = delete(Passkey).where(Passkey.user_id == user_id).returning(Passkey.id)
     count = sum(len(database.execute(gone).all()) for gone in (authenticators, passkeys))

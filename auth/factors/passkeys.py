@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from auth import database, one_time, passwords
+from auth import database, one_time, passwords, users
 from auth.factors import enrolled
 from auth.factors.credentials import Asserted, Refused, Registered
 from auth.one_time import Redeemed
@@ -62,8 +62,8 @@ def begin_registration(account: Account) -> dict[str, Any]:
     return options
 
 
-def register(account: Account, credential: dict[str, Any], name: str) -> tuple[Any, list[str]]:
-    """The row of a new passkey, and recovery codes if it is the first factor; raises PasskeyInvalid, TooManyFactors."""
+def attest(account: Account, credential: dict[str, Any]) -> dict[str, Any]:
+    """What a browser made for a person, with the challenge that it spends; raises PasskeyInvalid."""
     try:
         challenge = _ceremonies().challenge_of(credential)
         spent = _spend(REGISTRATION, challenge)
@@ -72,15 +72,21 @@ def register(account: Account, credential: dict[str, Any], name: str) -> tuple[A
         made: Registered = _ceremonies().verify_registration(credential, challenge)
     except Refused:
         raise PasskeyInvalid from None
-    enrolled.lock(account.id)
-    enrolled.check_room(account.id, Passkey)
-    handle = bytes.fromhex(spent.data["handle"])
-    row = {**asdict(made), "user_id": account.id, "user_handle": handle, "name": name, "created_at": now()}
+    return {**asdict(made), "user_id": account.id, "user_handle": bytes.fromhex(spent.data["handle"])}
+
+
+def register(made: dict[str, Any], name: str) -> tuple[Any, list[str]]:
+    """The row of a new passkey, and recovery codes if it is the first factor; raises PasskeyInvalid, TooManyFactors.
+
+    Called with the person locked.
+    """
+    enrolled.check_room(made["user_id"], Passkey)
+    row = {**made, "name": name, "created_at": now()}
     try:
         stored = database.execute(insert(Passkey).values(row).returning(*Passkey.__table__.c)).one()
     except IntegrityError:
         raise PasskeyInvalid from None
-    return stored, enrolled.added(account.id, enrolled.PASSKEY)
+    return stored, enrolled.added(made["user_id"], enrolled.PASSKEY)
 
 
 def begin(purpose: str, *, user_id: int | None = None, verified: bool = True, **bound: Any) -> dict[str, Any]:
@@ -134,7 +140,7 @@ def rename(user_id: int, number: int, name: str) -> Any:
 
 def remove(account: Account, number: int) -> bool:
     """Remove a passkey; whether it was there. Raises LastFactor when it is the last way to sign in."""
-    enrolled.lock(account.id)
+    users.lock(account.id)
     mine = delete(Passkey).where(Passkey.id == number, Passkey.user_id == account.id)
     name = database.execute(mine.returning(Passkey.name)).scalar()
     if name is None:

@@ -65,8 +65,7 @@ def change_email(body: EmailChange) -> dict[str, Any]:
 def confirm_email(body: Confirmation) -> dict[str, Any]:
     """Use the new address from now on. Links that were mailed to the old one are void, but the way back."""
     held = links.hold_token(PURPOSE, body.token)
-    account = links.owner(held)
-    links.finish(held)
+    account = links.redeem(held)
     users.check_unheld(email=held.data["new"], owner=account.id)
     users.readdress(account.id, held.data["new"])
     # Nobody else may take the old address while there is a way back to it.
@@ -79,7 +78,7 @@ def confirm_email(body: Confirmation) -> dict[str, Any]:
 
 @mail.answers(PURPOSE)
 def _write(locale: str, user_id: int, email: str, proof: str) -> None:
-    account = users.get(user_id)
+    account = users.lock(user_id)
     # What was asked for before a new password, or before a cry for help, is void.
     if account is None or account.reset_forced_at is not None or not crypto.same(proof, _proof(account)):
         return

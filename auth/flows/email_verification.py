@@ -8,6 +8,7 @@ from auth import access, events, links, mail, users
 from auth.endpoint import endpoint
 from auth.fields import Body, Email, Message
 from auth.links import Proof
+from auth.one_time import Held
 from auth.problems import AccountLocked, EmailTaken, InvalidRequest, LinkInvalid, UsernameTaken
 from config import settings
 from models import now
@@ -42,8 +43,7 @@ def request_verification(body: VerificationRequest) -> dict[str, Any]:
 def verify_email(body: Proof) -> dict[str, Any]:
     """Verify by the link, or by the code and the address. It works once, and signs nobody in."""
     held = links.hold(PURPOSE, body)
-    links.finish(held)
-    user_id = _registered(held.data["registration"]) if held.user_id is None else links.owner(held).id
+    user_id = links.redeem(held).id if held.user_id is not None else _registered(held)
     users.change(user_id, email_verified_at=now())
     events.record("email.verified", user_id)
     return {"message": "Your address is verified"}
@@ -62,8 +62,10 @@ def _own_address() -> str:
     return access.account().email
 
 
-def _registered(registration: dict[str, str]) -> int:
+def _registered(held: Held) -> int:
     """The account that a private registration becomes now that its address is proven."""
+    links.finish(held)
+    registration = held.data["registration"]
     users.check_unheld(registration["username"], registration["email"])
     user_id = users.create(**registration)
     events.record("account.registered", user_id)

@@ -47,10 +47,8 @@ def verify_magic_link(body: Proof) -> Tokens:
     """
     _check_offered()
     held = links.hold(PURPOSE, body)
-    account = links.owner(held)
     with revocations.apart():
-        links.finish(held)
-        account = _proven(account)
+        account = _proven(links.redeem(held))
     return sessions.sign_in(account, ["otp"])
 
 

@@ -9,7 +9,7 @@ from auth import access, sessions, users
 from auth.endpoint import endpoint
 from auth.factors import authenticators, enrolled, pending, proof, recovery
 from auth.fields import Answer, Body, Code, Secret, TokensAnswer
-from auth.problems import AccountLocked, CodeInvalid, FreshTokenRequired, LastFactor, NotFound
+from auth.problems import AccountLocked, CodeInvalid, FreshTokenRequired, LastFactor, NotFound, TokenRevoked
 from auth.sessions import Tokens
 
 bp = Blueprint("mfa", __name__)
@@ -48,7 +48,7 @@ class Factors(Answer):
 
 @endpoint(
     bp, "POST", "/auth/mfa/verify", body=Verification, returns=TokensAnswer, limit="login",
-    errors=(CodeInvalid, AccountLocked, *sessions.STATES),
+    errors=(CodeInvalid, AccountLocked, TokenRevoked, *sessions.RESUMED),
 )  # fmt: skip
 def verify_mfa(body: Verification) -> Tokens:
     """Finish a sign-in. Wrong, used, stale and foreign codes are one answer; five of them end the sign-in."""

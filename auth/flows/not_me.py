@@ -31,16 +31,17 @@ def report(body: Report) -> dict[str, Any]:
     A passkey enrolled since the moment of the notice no longer signs in by itself.
     """
     held = links.hold_token(links.NOT_ME, body.token)
-    account = users.get(held.user_id or 0)
+    account = links.finish(held)
     if account is None:
         raise LinkInvalid
-    links.finish(held)
     # Whoever has taken the account over may have had letters to an address of their own since.
     one_time.void_newer(links.NOT_ME, account.id, held)
     address = held.data["restore"]
     if fields.key(address) != fields.key(account.email):
         users.readdress(account.id, address)
         events.record("email.changed", account.id)
+        # Without a way back: that one could be handed to and fro.
+        mail.send("email_given_back", account.email, account.locale, account.id, username=account.username)
     users.change(account.id, reset_forced_at=now())
     one_time.void_all(account.id, keep=(links.NOT_ME,))
     users.forget_devices(account.id)

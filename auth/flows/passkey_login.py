@@ -11,7 +11,7 @@ from auth.factors.forms import Credential, PasskeyOptions
 from auth.factors.passkeys import PASSKEY_ALONE
 from auth.factors.pending import Pending
 from auth.fields import Body, Secret, TokensAnswer
-from auth.problems import CodeInvalid
+from auth.problems import CodeInvalid, TokenRevoked
 from auth.sessions import Tokens
 
 bp = Blueprint("passkey_login", __name__)
@@ -48,7 +48,7 @@ def begin_passkey_login(body: Beginning) -> dict[str, Any]:
 
 @endpoint(
     bp, "POST", "/auth/passkeys/login/verify", body=Assertion, returns=TokensAnswer, limit="passkey",
-    errors=(CodeInvalid, *sessions.STATES),
+    errors=(CodeInvalid, TokenRevoked, *sessions.RESUMED),
 )  # fmt: skip
 def verify_passkey_login(body: Assertion) -> Tokens:
     """Sign in. Whatever is wrong with an assertion is one answer."""

@@ -87,7 +87,9 @@ def begin_passkey() -> dict[str, Any]:
 def register_passkey(body: Registration) -> dict[str, Any]:
     """Register the passkey that the browser made. It signs in by itself, and is a second factor beside a password."""
     access.check_no_lesser()
-    row, codes = passkeys.register(access.account(), body.credential, body.name)
+    made = passkeys.attest(access.account(), body.credential)
+    access.hold()
+    row, codes = passkeys.register(made, body.name)
     return {**_show(row), "recovery_codes": codes}
 
 

@@ -4,11 +4,12 @@ from typing import Any, ClassVar
 
 from flask import Blueprint
 
-from auth import events, limits, links, mail, one_time, passwords, sessions, users
+from auth import events, fields, limits, links, mail, one_time, passwords, sessions, users
 from auth.endpoint import endpoint
 from auth.fields import Body, Email, Message, Password
 from auth.links import Proof
-from auth.problems import AccountLocked, LinkInvalid
+from auth.problems import AccountLocked, InvalidRequest, LinkInvalid
+from auth.users import Account
 from config import settings
 from models import now
 
@@ -47,9 +48,9 @@ def reset_password(body: Reset) -> dict[str, Any]:
     """Choose a new password. Every session ends and the lockout is over; the person then signs in as always."""
     held = links.hold(PURPOSE, body)
     account = links.owner(held)
-    passwords.check_policy(body.password, account.username, account.email)
+    _check_policy(body.password, account)
     password_hash = passwords.hash_password(body.password)
-    links.finish(held)
+    account = links.redeem(held)
     verified = account.email_verified_at or now()
     users.change(account.id, password_hash=password_hash, reset_forced_at=None, email_verified_at=verified)
     one_time.void_all(account.id, keep=(links.NOT_ME,))
@@ -58,6 +59,19 @@ def reset_password(body: Reset) -> dict[str, Any]:
     limits.forgive(account.id)
     events.record("password.reset", account.id)
     return {"message": "Your password was changed; please sign in"}
+
+
+def _check_policy(password: str, account: Account) -> None:
+    """A right code is no wrong one because the password will not do: what its try has cost is given back."""
+    try:
+        passwords.check_policy(password, account.username, account.email)
+    except InvalidRequest as refusal:
+        raise refusal.then(lambda: _give_back(account)) from None
+
+
+def _give_back(account: Account) -> None:
+    links.forget(PURPOSE, fields.key(account.email))
+    limits.forgive(account.id)
 
 
 @mail.answers(PURPOSE)

@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from auth import access, events
 from auth.endpoint import endpoint
-from auth.factors import enrolled, recovery
+from auth.factors import recovery
 from auth.factors.forms import RecoveryCodes
 from auth.problems import FactorMissing, FreshTokenRequired
 
@@ -25,6 +25,6 @@ def make_recovery_codes() -> dict[str, Any]:
     if access.account().mfa_since is None:
         raise FactorMissing
     access.check_no_lesser()
-    enrolled.lock(access.user_id())
+    access.hold()
     events.record("recovery_codes.made", access.user_id(), access.session_id())
     return {"recovery_codes": recovery.replace(access.user_id())}

@@ -121,6 +121,7 @@ def _confirm(kind: str, code: str) -> dict[str, Any]:
     access.check_no_lesser()
     limits.count_own_guess(access.account())
     right = codes.spend(kind, access.user_id(), codes.ENROLMENT, code)
+    access.hold()
     row = authenticators.waiting(access.user_id(), kind)
     confirmed = authenticators.confirm(row) if right and row else None
     if confirmed is None:

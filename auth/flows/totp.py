@@ -69,7 +69,7 @@ def confirm_totp(body: FirstCode) -> dict[str, Any]:
     """Put the app in force by a code of it. That code's time step is used up: the next sign-in needs a later one."""
     access.check_no_lesser()
     limits.count_own_guess(access.account())
-    enrolled.lock(access.user_id())
+    access.hold()
     row = authenticators.waiting(access.user_id(), enrolled.TOTP)
     secret = authenticators.secret_of(row) if row else None
     step = totp.step_of(secret, crypto.tidy_code(body.code)) if secret else None

@@ -130,6 +130,7 @@ const GERMAN = {
     email_taken: "Diese Adresse gehört inzwischen zu einem anderen Konto.",
     factor_unavailable: "Diese Methode wird hier nicht angeboten.",
     internal_error: "Bei uns ist etwas schiefgegangen.",
+    invalid_credentials: "Die Anmeldung ist überholt. Bitte melden Sie sich neu an.",
     invalid_request: "Die Anfrage ist ungültig.",
     not_found: "Das gibt es hier nicht.",
     password_breached: "Das Passwort ist aus einem Datenleck eines anderen Dienstes bekannt.",
