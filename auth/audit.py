@@ -9,8 +9,8 @@ without breaking it.
 """
 
 import json
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, exists, func, select, update
@@ -104,13 +104,26 @@ def purge() -> int:
     oldest_kept = now() - timedelta(days=settings().audit_retention_days)
     with database.apart():
         head = _lock_head()
-        old = _row.where(AuditEvent.position > head.first_position, AuditEvent.at < oldest_kept)
-        rows = database.execute(old.order_by(AuditEvent.position).limit(BATCH)).all()
+        first = _row.where(AuditEvent.position > head.first_position).order_by(AuditEvent.position).limit(BATCH)
+        rows = list(_past(head, database.execute(first).all(), oldest_kept))
         if rows:
             last = rows[-1]
             database.execute(delete(AuditEvent).where(AuditEvent.position <= last.position))
             _move_head(last.position, last.hash, head.last_position, head.last_hash)
     return len(rows)
+
+
+def _past(head: Any, rows: Iterable[Any], oldest_kept: datetime) -> Iterator[Any]:
+    """The rows at the beginning that are old and unchanged: one whose time was changed takes none with it."""
+    erased: set[int] = set()
+    position, previous = head.first_position, head.first_hash
+    for row in rows:
+        if row.position != position + 1 or row.previous_hash != previous:
+            return
+        if row.at >= oldest_kept or not _is_whole(row, erased):
+            return
+        yield row
+        position, previous = row.position, row.hash
 
 
 def _read(seen: tuple[Seen, ...]) -> tuple[int, list[str]]:

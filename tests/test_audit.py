@@ -1,5 +1,6 @@
 """The audit trail: written with the request, sealed into a chain, and no change of it goes unseen."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -183,6 +184,13 @@ def test_old_rows_are_removed_and_the_rest_stays_whole(app, bearer, clock):
         assert _faults() == []
         assert database.execute(select(db.func.count()).select_from(AuditEvent)).scalar_one() == 2
         database.end()
+
+
+@pytest.mark.asvs("16.4.2")
+def test_a_row_whose_time_was_set_back_is_not_purged_and_takes_none_with_it(trail):
+    _change(update(AuditEvent).where(AuditEvent.position == 5).values(at=datetime(2000, 1, 1, tzinfo=UTC)))
+    assert audit.purge() == 0
+    assert _faults() == ["row 5 was changed"]
 
 
 @pytest.mark.asvs("16.4.2")

@@ -206,6 +206,14 @@ def test_a_lockout_is_told_once(ada, mailbox):
 
 
 @one_client
+def test_a_lockout_by_guesses_under_two_names_is_told(ada, mailbox):
+    for name in ("ada", "ada@example.org"):
+        for _ in range(5):
+            ada.another().login(name, "Wrong-Anvil-Crater-59")
+    assert ada.another().login("ada").code == "invalid_credentials"
+    assert mailbox.last().subject == "Too many attempts at your account"
+
+
 def test_what_strangers_can_bring_about_is_told_at_most_once_an_hour(ada, mailbox, clock):
     for _ in range(3):
         for _ in range(11):

@@ -166,9 +166,16 @@ def test_what_cannot_be_written_down_is_given_up_with_the_claim(app, tries):
 
 def test_a_worker_that_is_told_to_end_is_soon_done_although_the_store_is_away(app, tries):
     write(app)
-    go_on = iter([True])
-    Worker(app).run(lambda: next(go_on, False))
+    Worker(app).run(lambda: not tries)
     assert timedelta(seconds=2) <= tries[-1] - tries[0] < timedelta(seconds=6)
+
+
+def test_a_worker_that_is_told_to_end_leaves_the_rest_of_its_batch_to_others(post):
+    app, server = post
+    write(app, 5)
+    Worker(app).run(lambda: not server.letters)
+    assert len(server.letters) == 1
+    assert len([letter for letter in letters(app) if letter.claim is None and letter.delivered_at is None]) == 4
 
 
 def test_the_claim_is_longer_than_any_delivery_may_take():

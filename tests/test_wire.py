@@ -2,15 +2,14 @@
 
 import re
 import socket
-from contextlib import suppress
+import time
+from contextlib import ExitStack, suppress
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.support.marks import one_database
 from tests.support.processes import wait_until
-
-pytestmark = one_database
 
 # A second answer would follow the first at once.
 SILENCE = 0.3
@@ -69,6 +68,7 @@ def is_unavailable(answer):
     return answer if answer.code == "unavailable" else None
 
 
+@one_database
 @pytest.mark.asvs("4.2.1")
 @pytest.mark.parametrize("name", SMUGGLED)
 def test_a_request_of_two_readings_is_refused_and_hides_no_other(service, name):
@@ -76,6 +76,7 @@ def test_a_request_of_two_readings_is_refused_and_hides_no_other(service, name):
     assert service.client().get("/healthz").status == 200
 
 
+@one_database
 @pytest.mark.asvs("4.2.1")
 def test_lines_that_end_in_lf_are_no_other_request(service):
     """RFC 9112 section 2.2 lets a server read them as lines; they never become a second request."""
@@ -83,12 +84,14 @@ def test_lines_that_end_in_lf_are_no_other_request(service):
     assert answered(service, single) == [400]
 
 
+@one_database
 def test_requests_that_follow_each_other_are_answered_in_turn(service):
     chunked = head(CHUNKED) + b"%x\r\n%s\r\n0\r\n\r\n" % (len(LOGIN), LOGIN)
     measured = head(b"Content-Length: %d" % len(LOGIN)) + LOGIN
     assert answered(service, chunked + measured + HIDDEN, 3) == [401, 401, 200]
 
 
+@one_database
 def test_a_refusal_waits_for_the_body_so_that_the_connection_can_be_used_again(service):
     """Many clients send the body in a second packet; an answer before it would have the connection closed unasked."""
     where = urlsplit(service.url)
@@ -104,6 +107,22 @@ def test_a_refusal_waits_for_the_body_so_that_the_connection_can_be_used_again(s
         assert statuses(connection.recv(65536)) == [200]
 
 
+@pytest.mark.asvs("15.4.4")
+def test_bodies_that_never_come_hold_no_connection_of_the_database(live_server):
+    service = live_server(WORKERS=1, RATE_LIMITS="on")
+    client = service.client().signed_in("ada")
+    address = urlsplit(service.url)
+    with ExitStack() as opened:
+        for _ in range(10):
+            stalled = opened.enter_context(socket.create_connection((address.hostname, address.port), timeout=10))
+            stalled.sendall(head(b"Content-Length: 60") + b"{")
+        time.sleep(SILENCE)
+        asked = ("/readyz", "/auth/me", "/auth/protected", "/.well-known/revocations")
+        assert {path: client.get(path).status for path in asked} == dict.fromkeys(asked, 200)
+        assert client.refresh().status == 200
+
+
+@one_database
 @pytest.mark.asvs("15.4.4")
 def test_bodies_that_never_come_leave_the_other_requests_their_threads(live_server):
     service = live_server(WORKERS=1, THREADS=16)

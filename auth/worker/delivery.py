@@ -19,7 +19,8 @@ from models import now
 log = logging.getLogger("gatehouse.worker")
 
 BATCH = 10
-# A batch is left to others after so long: with the letter in hand it must be done before its claim ends.
+# A batch is left to others after so long, or when the worker is told to end: with the letter in hand it must be done
+# before its claim ends.
 BATCH_SECONDS = 20
 # Between two tries to write down that a letter has left.
 PAUSE_SECONDS = 0.5
@@ -35,7 +36,7 @@ def deliver() -> bool:
     rows = outbox.claim(BATCH)
     started, offline = time.monotonic(), ""
     for row in rows:
-        if time.monotonic() - started > BATCH_SECONDS:
+        if time.monotonic() - started > BATCH_SECONDS or not goes_on.get()():
             with database.apart():
                 outbox.release(row)
         elif offline and not _is_question(row):

@@ -56,6 +56,13 @@ def test_a_refused_password_leaves_the_link_as_it_was(client, mailbox):
     assert RESET.redeem(client, token=token).status == 200
 
 
+def test_passwords_that_will_not_do_burn_no_right_code(client, mailbox):
+    proof = {"email": "ada@example.org", "code": RESET.letter(client.signed_in("ada"), mailbox).code}
+    for _ in range(12):
+        assert client.post("/auth/password/reset", {**proof, "password": "password1234"}).status == 400
+    assert client.post("/auth/password/reset", {**proof, "password": NEW_PASSWORD}).status == 200
+
+
 @pytest.mark.parametrize("email", ["nobody@example.org", "ADA@example.org"])
 def test_the_answer_is_the_same_for_everybody(client, email):
     client.register("ada")

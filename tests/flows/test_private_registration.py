@@ -43,6 +43,15 @@ def test_the_code_confirms_too(client, mailbox):
     assert client.login("ada").status == 200
 
 
+def test_what_was_tried_long_before_costs_the_code_nothing(client, mailbox, clock):
+    for _ in range(5):
+        client.post("/auth/email/verify", {"email": "zoe@example.org", "code": "AAAAAAAA"})
+    clock.shift(15 * 60 + 1)
+    client.register("zoe", "zoe@example.org")
+    proof = {"email": "zoe@example.org", "code": mailbox.last("zoe@example.org").code}
+    assert client.post("/auth/email/verify", proof).status == 200
+
+
 @pytest.mark.asvs("6.3.8")
 @pytest.mark.parametrize(
     ("username", "email"),
