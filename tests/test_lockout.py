@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from auth import database
 from auth.limits.lockout import GUESSES, GUESSES_IN_A_ROW, WINDOW
+from auth.worker import housekeeping
 from tests.support.clients import PASSWORD
 from tests.support.mailed import MAGIC_LINK, NEW_PASSWORD, NOT_ME, RESET
 from tests.support.marks import one_client
@@ -330,6 +332,18 @@ def test_a_guess_that_finds_no_place_to_be_evaluated_costs_nothing(client, app):
     assert {answer.status for answer in guess(client, GUESSES + 5)} == {503}
     places.release(taken)
     assert guess(client, password=PASSWORD)[0].status == 200
+
+
+def test_a_lock_of_long_ago_tells_no_more_of_a_known_name_than_of_an_unknown_one(owner, app, clock):
+    for _ in range(10):
+        for name in ("ada", "nobody"):
+            guess(owner, 10, name)
+        clock.shift(301)
+    clock.shift(31 * 86400)
+    with app.app_context():
+        housekeeping.purge()
+        database.end()
+    assert outcomes(guess(owner)) == outcomes(guess(owner, 1, "nobody")) == [WRONG]
 
 
 def test_the_lock_outlives_a_restart(live_server):
