@@ -115,15 +115,12 @@ def purge() -> int:
 
 def _past(head: Any, rows: Iterable[Any], oldest_kept: datetime) -> Iterator[Any]:
     """The rows at the beginning that are old and unchanged: one whose time was changed takes none with it."""
-    erased: set[int] = set()
-    position, previous = head.first_position, head.first_hash
+    previous, erased = head.first_hash, set[int]()
     for row in rows:
-        if row.position != position + 1 or row.previous_hash != previous:
-            return
-        if row.at >= oldest_kept or not _is_whole(row, erased):
+        if row.at >= oldest_kept or row.previous_hash != previous or not _is_whole(row, erased):
             return
         yield row
-        position, previous = row.position, row.hash
+        previous = row.hash
 
 
 def _read(seen: tuple[Seen, ...]) -> tuple[int, list[str]]:

@@ -84,7 +84,7 @@ def current() -> KeySet:
     keys: Keys = current_app.extensions["gatehouse.keys"]
     found = keys.set
     if found is None:
-        keys.lock.acquire()
+        _take(keys)
     elif time.monotonic() - keys.read_at < RELOAD_SECONDS or not keys.lock.acquire(blocking=False):
         # While another thread reads, the others go on with what is known: they may hold what it needs.
         return found
@@ -98,7 +98,7 @@ def find(kid: object) -> Key | None:
         return None
     found = current().verifying.get(kid)
     if found is None:
-        keys.lock.acquire()
+        _take(keys)
         found = _reload(keys, UNKNOWN_KEY_SECONDS).verifying.get(kid)
     return found
 
@@ -125,6 +125,14 @@ def ensure() -> None:
 def init_app(app: Flask) -> None:
     """Keep a place for the key set; it is read at the first use."""
     app.extensions["gatehouse.keys"] = Keys()
+
+
+def _take(keys: Keys) -> None:
+    """Wait for the lock, and hold no connection meanwhile: whoever has the lock may be in need of one."""
+    unit = database.begun()
+    if unit is not None and not unit.writing:
+        database.release()
+    keys.lock.acquire()
 
 
 def _reload(keys: Keys, oldest: float) -> KeySet:

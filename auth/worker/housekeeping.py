@@ -33,8 +33,8 @@ def _past() -> list[Select[Any]]:
         _ids(Session, Session.expires_at <= time),
         _ids(RevokedToken, RevokedToken.expires_at <= time),
         _ids(RateWindow, RateWindow.expires_at <= time),
-        # Guesses at an account are kept as long as the account: a hundred in a row lock it, however slow they are. Those
-        # under a name go whether anybody has it or not: nothing tells the two apart.
+        # Guesses at an account are kept as long as the account: a hundred in a row lock it, however slow they are.
+        # Those under a name go whether anybody has it or not: nothing tells the two apart.
         _ids(Attempt, _of_a_name & (Attempt.last_guess_at <= time - ATTEMPTS_KEPT)),
         _ids(Attempt, Attempt.subject.like("device:%") & (Attempt.last_guess_at <= time - DEVICE_ATTEMPTS_KEPT)),
         _ids(Device, Device.last_seen_at <= time - DEVICES_KEPT),
