@@ -38,7 +38,7 @@ every budget back.
 **A lockout tells nothing.** Names that nobody has are counted in the same way and answered with the same words. A guess
 is counted for the account and for the name that was typed, and only a name is ever answered as locked: under its other
 name an account that is exhausted answers as if the guess were wrong, without looking at it. Such guesses stand in the
-owner's events as `login.failed` with the reason `locked`."""
+owner's events as `login.failed` with the reason `locked`, and the owner is told by mail as of any lockout."""
 
 
 def limits(routes: list[Route]) -> str:
