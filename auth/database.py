@@ -183,7 +183,7 @@ def _queue_to_write(unit: Unit) -> None:
 def _begin_immediate(connection: Connection) -> None:
     away = outage()
     try:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        embedded.begin_immediate(connection)
     except OperationalError as error:
         away.failed(error.orig)
         raise
