@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
     event,
     func,
     text,
@@ -89,10 +90,14 @@ def _owner(nullable: bool = False) -> Any:
 
 
 class User(Base):
-    """A person's account. `*_key` are the normal forms that names are compared in."""
+    """A person's account. `*_key` are the normal forms that names are compared in.
+
+    The epoch is part of a key, although `id` is one alone: PostgreSQL then makes a session that is written at that
+    moment wait for its change, and look again, where any other column would be taken as it was (`session_rows`).
+    """
 
     __tablename__ = "users"
-    __table_args__ = (NEVER_REUSED,)
+    __table_args__ = (UniqueConstraint("id", "device_epoch", name="uq_users_id_device_epoch"), NEVER_REUSED)
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     username: Mapped[str] = mapped_column(String(80), unique=True)

@@ -120,6 +120,7 @@ def reset_factors(user: str) -> None:
     """Take every second factor and passkey from USER (a username or an address), who lost them; every session ends."""
     with _account_of(user) as account:
         removed = enrolled.reset(account.id)
+        users.forget_devices(account.id)
         ended = sessions.revoke_all(account.id, "factors reset")
     click.echo(f"factors removed: {removed}, sessions ended: {ended}")
 
@@ -133,6 +134,7 @@ def disable(user: str) -> None:
     """Let USER (a username or an address) in no more, by no way; every session ends."""
     with _account_of(user) as account:
         users.change(account.id, disabled_at=account.disabled_at or now())
+        users.forget_devices(account.id)
         ended = sessions.revoke_all(account.id, "disabled")
         events.record("account.disabled", account.id)
     click.echo(f"disabled, sessions ended: {ended}")
@@ -163,7 +165,6 @@ def set_roles(user: str, roles: list[str]) -> None:
     """Give USER (a username or an address) exactly ROLES, separated by commas ("" for none); every session ends."""
     with _account_of(user) as account:
         users.change(account.id, roles=roles)
-        # A sign-in that is under way has read the old ones, and is refused for being of an earlier epoch.
         users.forget_devices(account.id)
         ended = sessions.revoke_all(account.id, "roles changed")
         events.record("roles.changed", account.id, roles=roles)

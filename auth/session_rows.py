@@ -29,8 +29,8 @@ _full_since = (
 )
 _columns = Session.__table__.c
 _written = [column.name for column in _columns if column.name not in ("revoked_at", "revoked_why")]
-# The session of a person who is what they were when they proved themselves. A change that ends every session is waited
-# for, as it waits for this (`users.await_sign_ins`): whichever of the two comes first, no session outlives it.
+# The session of a person who is in the epoch in which they proved themselves: who ends every session begins another.
+# Its change is waited for, as it waits for this: whichever of the two comes first, no session outlives it.
 _unchanged = (
     select(*(bindparam(name, type_=_columns[name].type) for name in _written))
     .where(

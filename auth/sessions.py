@@ -94,9 +94,9 @@ def resume(waiting: Pending, account: Account, factor: str, trust_device: bool =
 
     With `trust_device` the device is not asked for a second factor again for a while.
     """
+    pending.finish(waiting)
     amr = list(dict.fromkeys([*waiting.amr, *enrolled.AMR[factor], "mfa"]))
     begun = sign_in(account, amr, factor=factor, replaces=waiting.replaces, at=waiting.proven_at)
-    pending.finish(waiting)
     if trust_device:
         trust.begin(account.id, begun.device)
     return begun

@@ -175,7 +175,7 @@ def replace_password(account: Account, password_hash: str) -> bool:
 
 
 def forget_devices(user_id: int) -> int:
-    """Void the token of every device that an account knows; the epoch that new ones are made for."""
+    """Void the token of every device that an account knows, and every sign-in under way; the epoch of new ones."""
     mine = update(User).where(User.id == user_id).values(device_epoch=User.device_epoch + 1)
     return int(database.execute(mine.returning(User.device_epoch)).scalar_one())
 

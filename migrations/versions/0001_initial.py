@@ -107,6 +107,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_users"),
         sa.UniqueConstraint("email", name="uq_users_email"),
         sa.UniqueConstraint("email_key", name="uq_users_email_key"),
+        sa.UniqueConstraint("id", "device_epoch", name="uq_users_id_device_epoch"),
         sa.UniqueConstraint("username", name="uq_users_username"),
         sa.UniqueConstraint("username_key", name="uq_users_username_key"),
         sa.UniqueConstraint("username_skeleton", name="uq_users_username_skeleton"),
