@@ -85,7 +85,7 @@ def lock(user_id: int) -> Account | None:
 
 
 def await_sign_ins(user_id: int) -> None:
-    """Wait until the sign-ins under way have their sessions; those that come later see what was changed until now."""
+    """Wait until the sign-ins under way have their sessions; those that come later wait for who calls this."""
     database.execute(_barred, {"wanted": user_id})
 
 

@@ -10,6 +10,9 @@ from typing import Self
 class Delay:
     """Forwards to `port`; every piece of an answer waits `seconds`. `url` is that of a Redis behind it."""
 
+    # So many bytes at most.
+    piece = 65536
+
     def __init__(self, port: int, seconds: float = 0.0) -> None:
         self.seconds = seconds
         self.answers = 0
@@ -45,8 +48,8 @@ class Delay:
 
     def _answer(self, server: socket.socket, client: socket.socket) -> None:
         with suppress(OSError):
-            while piece := server.recv(65536):
+            while part := server.recv(self.piece):
                 self.answers += 1
                 time.sleep(self.seconds)
-                client.sendall(piece)
+                client.sendall(part)
             client.shutdown(socket.SHUT_WR)
